@@ -1,0 +1,8 @@
+# Flags every native target shares. -ffp-contract=off: quantizers and dequantizers must round product and sum separately on
+# every implementation; kernels that want a fused multiply-add say so with an intrinsic.
+add_library(nq_compiler INTERFACE)
+target_compile_options(nq_compiler INTERFACE -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno)
+if(NQ_SANITIZE)
+    target_compile_options(nq_compiler INTERFACE -fsanitize=${NQ_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(nq_compiler INTERFACE -fsanitize=${NQ_SANITIZE})
+endif()

@@ -1,0 +1,73 @@
+// Execution layouts of the CPU backend: weights in panels of 16 output rows, so that one vector lane is one row, no kernel ever
+// adds across lanes, and x[k] is a broadcast operand. N = rows, K = columns; rows past N in the last panel are padding and
+// their results are never stored. All arrays are 64-byte aligned.
+//
+// Dense   data[(panel * K + k) * 16 + lane], f32, f16 or bf16. Padding rows are 0.
+//
+// 4-bit   nibbles: panel-major, then one 64-byte vector per 8 columns: [panel][K / 8][16 lanes] of uint32. Lane r holds the eight codes
+//         of row r, even k in the low half-word, odd k in the high one:
+//             bits  0-3  4-7  8-11 12-15 | 16-19 20-23 24-27 28-31
+//             k =   8j   8j+2 8j+4 8j+6  |  8j+1  8j+3  8j+5  8j+7
+//         The dword view serves 32-bit permutes (shifts 0,16,4,20,8,24,12,28 give k in order); the word view gives pairs (k, k+1).
+//         scales:  [panel][group][16 lanes], group = K / blocksize blocks along a row: f32 absmax, or u8 absmax codes if nested.
+//         Nested: absmax of (row, group) = map[code] * nested_absmax[(row * groups + group) / nested_blocksize] + offset, product and
+//         sum rounded separately. Needs K % blocksize == 0; other matrices stay in the exchange layout (flat) and are expanded row by row.
+//
+// 8-bit   codes: [panel][K4 / 4][16 lanes][4] int8 with K4 = K rounded up to 64, padding 0: four consecutive k of one row in one dword lane
+//         (dot-product order); 16 such vectors form a 16 x 64 tile. row_absmax f32 [N rounded up to 16], row_sums int32 likewise:
+//         sum of the row's codes, for the unsigned-activation product sum((a + 128) * w) - 128 * row_sum.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nativequant/nativequant.h"
+
+namespace nq::cpu {
+
+inline constexpr size_t panel_rows = 16;
+
+inline constexpr size_t panel_count(size_t rows) noexcept { return (rows + panel_rows - 1) / panel_rows; }
+
+struct dense_panels {
+    const void* data;
+    nq_dtype dtype;
+    size_t rows;
+    size_t columns;
+};
+
+struct panels4bit {
+    const uint32_t* nibbles;
+    const float* absmax;          // plain, else null
+    const uint8_t* absmax_codes;  // nested, else null
+    const float* nested_map;      // 256 entries
+    const float* nested_absmax;
+    float nested_offset;
+    uint32_t nested_blocksize;
+    const float* codebook;  // 16 entries
+    size_t rows;
+    size_t columns;
+    uint32_t blocksize;
+};
+
+struct panels8bit {
+    const int8_t* codes;
+    const float* row_absmax;
+    const int32_t* row_sums;
+    size_t rows;
+    size_t columns;         // K
+    size_t padded_columns;  // K4
+};
+
+// Activations of an 8-bit product: M rows of padded_columns int8 codes (padding 0), with what the epilogue needs.
+struct activations8bit {
+    const int8_t* codes;            // [M][padded_columns]
+    const float* row_absmax;        // [M]
+    const float* x;                 // [M][x_stride], unquantized, for the outlier columns
+    size_t x_stride;
+    const uint32_t* outliers;       // ascending outlier columns
+    size_t outlier_count;
+    size_t rows;  // M
+};
+
+}  // namespace nq::cpu
