@@ -1,0 +1,273 @@
+#!/usr/bin/env bash
+# Builds, tests and packs NativeQuant. `./build.sh help` lists the verbs; each is a thin call of CMake presets and dotnet.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 MSBUILDDISABLENODEREUSE=1
+
+readonly REQUIRED_PACKAGES=(binutils cmake g++ libbenchmark-dev libgtest-dev ninja-build)
+readonly OPTIONAL_PACKAGES=(libclang1-14 qemu-user) # the binding generator; the test that runs the library on a baseline processor
+readonly FORMAT_PACKAGES=(clang-format-14)
+readonly RESULTS=artifacts/test-results
+readonly SAMPLE=samples/models/tiny-llama
+
+say() { printf "\n==> %s (%d s)\n" "$*" "$SECONDS"; }
+fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+
+# ---- setup -------------------------------------------------------------------------------------------------------------
+
+setup() {
+    require_dotnet
+    install_packages required "${REQUIRED_PACKAGES[@]}"
+    install_packages optional "${OPTIONAL_PACKAGES[@]}"
+}
+
+require_dotnet() {
+    command -v dotnet >/dev/null || fail "the .NET SDK 10 is missing; install it (package dotnet-sdk-10.0, or see https://dot.net) and run again."
+    dotnet --version >/dev/null || fail "no .NET SDK fits global.json; install the .NET SDK 10 and run again."
+}
+
+# install_packages required|optional NAME...: installs the Debian packages that are missing; does nothing when none is.
+install_packages() {
+    local kind=$1 missing=() name
+    shift
+    if ! command -v dpkg-query >/dev/null; then
+        require_tools
+        return
+    fi
+    for name in "$@"; do
+        [[ $(dpkg-query -W -f='${Status}' "$name" 2>/dev/null) == "install ok installed" ]] || missing+=("$name")
+    done
+    [[ ${#missing[@]} -eq 0 ]] && return
+    say "setup: installing ${missing[*]}"
+    local root=()
+    [[ $EUID -eq 0 ]] || root=(sudo)
+    update_package_index "${root[@]}"
+    if [[ $kind == optional ]]; then
+        for name in "${missing[@]}"; do
+            "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$name" \
+                || echo "setup: $name is not to be had here; the tests that need it will be skipped"
+        done
+    else
+        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" \
+            || fail "could not install ${missing[*]}; install them by hand and run again."
+    fi
+}
+
+PACKAGE_INDEX_UPDATED=0
+update_package_index() {
+    [[ $PACKAGE_INDEX_UPDATED -eq 1 ]] && return
+    "$@" apt-get update -q || echo "setup: the package index could not be updated; using the one that is here"
+    PACKAGE_INDEX_UPDATED=1
+}
+
+# Without Debian's package manager the tools must already be there.
+require_tools() {
+    local tool
+    for tool in cmake ninja g++ nm objdump; do
+        command -v "$tool" >/dev/null \
+            || fail "$tool is missing. This system has no dpkg, so install by its own means: CMake >= 3.25, Ninja, g++ >= 12, binutils, GoogleTest, Google Benchmark, and optionally libclang 14 and qemu-user."
+    done
+}
+
+# ---- build -------------------------------------------------------------------------------------------------------------
+
+native() { build_native "${1:-release}"; }
+
+# build_native PRESET [WRAPPER...]: configures once, then builds what changed.
+build_native() {
+    local preset=$1
+    shift
+    say "native: preset $preset"
+    cmake --preset "$preset" | tail -n 1
+    "$@" cmake --build --preset "$preset"
+}
+
+managed() {
+    say "managed: restoring and building NativeQuant.sln"
+    restore
+    dotnet build NativeQuant.sln -c Release --no-restore -v quiet
+    dotnet publish managed/NativeQuant.Cli -c Release --no-build -v quiet -o artifacts/cli
+    ln -sf NativeQuant.Cli artifacts/cli/nativequant
+    echo "command line: artifacts/cli/nativequant"
+}
+
+# In CI the lock files must be right; elsewhere restore may bring them up to date.
+restore() {
+    if [[ ${CI:-} == true ]]; then
+        dotnet restore NativeQuant.sln -v quiet --locked-mode
+    else
+        dotnet restore NativeQuant.sln -v quiet
+    fi
+}
+
+bindings() {
+    say "bindings: regenerating from native/include/nativequant/nativequant.h"
+    dotnet run -c Release --project bindings/NativeQuant.BindingGenerator -- "$@"
+}
+
+sample() {
+    say "sample: $SAMPLE in every format"
+    artifacts/cli/nativequant compare "$SAMPLE" --text "$SAMPLE/own-text.txt"
+}
+
+all() {
+    setup
+    native
+    managed
+    sample
+}
+
+pack() {
+    say "pack: artifacts/packages"
+    [[ -e build/release/native/libnativequant.so ]] || native
+    [[ -e artifacts/cli/nativequant ]] || managed
+    rm -rf artifacts/packages
+    dotnet pack NativeQuant.sln -c Release --no-build -v quiet -o artifacts/packages
+    ls -1s --block-size=K artifacts/packages
+}
+
+# ---- test --------------------------------------------------------------------------------------------------------------
+
+PASSED=0 FAILED=0 SKIPPED=0
+
+run_tests() {
+    setup
+    native
+    managed
+    pack
+    rm -rf "$RESULTS"
+    mkdir -p "$RESULTS"
+    test_native
+    local project
+    for project in tests/*.Tests/*.csproj; do test_managed "$project"; done
+    list_skipped
+    printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+    [[ $FAILED -eq 0 ]]
+}
+
+test_native() {
+    say "test: native"
+    local report=$PWD/$RESULTS/native.xml status=0
+    ctest --preset release --output-junit "$report" --parallel "$(nproc)" --quiet >"$RESULTS/native.log" 2>&1 || status=$?
+    [[ $status -eq 0 ]] || cat "$RESULTS/native.log"
+    local suite tests failures skipped
+    suite=$(grep -A8 -m1 '<testsuite ' "$report" 2>/dev/null || true)
+    tests=$(attribute tests "$suite") failures=$(attribute failures "$suite")
+    skipped=$(($(attribute skipped "$suite") + $(attribute disabled "$suite")))
+    count native "$status" $((tests - failures - skipped)) "$failures" "$skipped"
+}
+
+test_managed() {
+    local project=$1 name status=0
+    name=$(basename "$project" .csproj)
+    say "test: $name"
+    dotnet test "$project" -c Release --no-build --nologo -v quiet --results-directory "$RESULTS" \
+        --logger "trx;LogFileName=$name.trx" --logger "console;verbosity=minimal" || status=$?
+    local counters executed passed
+    counters=$(grep -m1 '<Counters ' "$RESULTS/$name.trx" 2>/dev/null || true)
+    executed=$(attribute executed "$counters") passed=$(attribute passed "$counters")
+    count "$name" "$status" "$passed" $((executed - passed)) $(($(attribute total "$counters") - executed))
+}
+
+# attribute NAME XML: the number in NAME="...", 0 when there is none.
+attribute() {
+    local value
+    value=$(grep -o -m1 "\b$1=\"[0-9]*\"" <<<"$2" | head -n 1 | tr -dc 0-9) || true
+    echo "${value:-0}"
+}
+
+# count NAME STATUS PASSED FAILED SKIPPED: adds to the sums. A run that failed without a failed test, or ran nothing, is itself a failure.
+count() {
+    local name=$1 status=$2 passed=$3 failed=$4 skipped=$5
+    if [[ $failed -eq 0 && $status -ne 0 ]]; then
+        echo "$name: the run ended with status $status"
+        failed=1
+    elif [[ $((passed + failed + skipped)) -eq 0 ]]; then
+        echo "$name: no test ran"
+        failed=1
+    fi
+    PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+    echo "$name: $passed passed, $failed failed, $skipped skipped"
+}
+
+list_skipped() {
+    [[ $SKIPPED -eq 0 ]] && return
+    say "skipped tests and why"
+    [[ ! -e $RESULTS/native.xml ]] || awk -f tests/reports/skipped-junit.awk "$RESULTS/native.xml"
+    local report
+    for report in "$RESULTS"/*.trx; do
+        [[ ! -e $report ]] || awk -f tests/reports/skipped-trx.awk "$report"
+    done
+    echo
+}
+
+sanitize() {
+    setup
+    build_native asan
+    ctest --preset asan
+    # The thread sanitizer of g++ 12 needs a memory layout without randomization.
+    build_native tsan setarch "$(uname -m)" --addr-no-randomize
+    setarch "$(uname -m)" --addr-no-randomize ctest --preset tsan
+}
+
+# ---- the rest ----------------------------------------------------------------------------------------------------------
+
+bench() {
+    native
+    managed
+    local program
+    for program in build/release/native/bench/*_bench; do
+        say "bench: $(basename "$program")"
+        "$program" "$@"
+    done
+    say "bench: NativeQuant.Benchmarks"
+    dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks
+}
+
+# format [--check]: clang-format for native code, dotnet format for managed code.
+format() {
+    install_packages required "${FORMAT_PACKAGES[@]}"
+    local sources
+    mapfile -t sources < <(git ls-files 'native/*.h' 'native/*.cpp' 'native/*.c')
+    if [[ ${1:-} == --check ]]; then
+        clang-format-14 --dry-run --Werror "${sources[@]}"
+        dotnet format NativeQuant.sln --verify-no-changes --no-restore --exclude-diagnostics IDE0130
+    else
+        clang-format-14 -i "${sources[@]}"
+        dotnet format NativeQuant.sln --no-restore --exclude-diagnostics IDE0130
+    fi
+}
+
+clean() {
+    say "clean: build outputs"
+    rm -rf build artifacts managed/*/{bin,obj} packaging/*/{bin,obj} bindings/*/{bin,obj} tests/*/{bin,obj}
+}
+
+usage() {
+    cat <<'TEXT'
+usage: ./build.sh [verb]
+
+  (none)            setup, native, managed, then the sample: tiny-llama in every format
+  test              setup, build, and every test; the last line counts them
+  setup             installs what is missing (Debian packages, by name)
+  native [PRESET]   the native library: release (default), debug, asan, tsan
+  managed           the managed solution and artifacts/cli/nativequant
+  bindings          regenerates the C# bindings from the C header
+  pack              NuGet packages in artifacts/packages
+  bench [ARGS]      native benchmarks (Google Benchmark takes ARGS) and managed ones (BenchmarkDotNet)
+  sanitize          native tests under the address, undefined-behaviour and thread sanitizers
+  format [--check]  clang-format and dotnet format
+  clean             removes everything that was built
+  help              this text
+TEXT
+}
+
+verb=${1:-all}
+[[ $# -eq 0 ]] || shift
+case $verb in
+    all | setup | native | bindings | managed | pack | bench | sanitize | format | clean) "$verb" "$@" ;;
+    test) run_tests ;;
+    help | -h | --help) usage ;;
+    *) usage >&2; fail "unknown verb '$verb'" ;;
+esac
