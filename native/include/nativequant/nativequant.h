@@ -47,7 +47,7 @@
  *   NQ_OUT          the callee writes through this pointer
  *   NQ_OWNED        the caller owns the returned handle and must destroy it
  *   NQ_NULLABLE     null is allowed
- *   NQ_SPAN(count)  the pointer addresses `count` elements; `count` names a parameter or is a number */
+ *   NQ_SPAN(count)  the pointer addresses `count` elements; `count` is a number or computed from parameters or from the object's sizes */
 #if defined(NQ_GENERATE_BINDINGS)
 #define NQ_OUT __attribute__((annotate("nq:out")))
 #define NQ_OWNED __attribute__((annotate("nq:owned")))
@@ -397,10 +397,10 @@ NQ_API nq_status nq_matrix_export_4bit(nq_matrix* matrix, nq_matrix4bit_storage*
 NQ_API nq_status nq_matrix_quantize_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype, const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Makes an 8-bit matrix from row-major codes [rows, columns] and row absmax (SCB) [rows]. */
-NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype dtype, const int8_t* codes, const float* row_absmax, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype dtype, const int8_t* NQ_SPAN(rows * columns) codes, const float* NQ_SPAN(rows) row_absmax, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Writes an 8-bit matrix as row-major codes [rows, columns] and row absmax (SCB) [rows], bit for bit. */
-NQ_API nq_status nq_matrix_export_8bit(nq_matrix* matrix, int8_t* NQ_OUT codes, float* NQ_OUT row_absmax) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_export_8bit(nq_matrix* matrix, int8_t* NQ_OUT NQ_SPAN(rows * columns) codes, float* NQ_OUT NQ_SPAN(rows) row_absmax) NQ_NOEXCEPT;
 
 /** Releases a matrix handle. Null is allowed. */
 NQ_API nq_status nq_matrix_destroy(nq_matrix* NQ_NULLABLE matrix) NQ_NOEXCEPT;
