@@ -15,6 +15,8 @@ public sealed class Checkpoint : IDisposable
     internal const string SingleFileName = "model.safetensors";
     internal const string IndexFileName = "model.safetensors.index.json";
 
+    private static readonly string[] PicklePatterns = ["pytorch_model*.bin", "*.pth", "*.pt"];
+
     private readonly List<SafetensorsFile> _files;
     private readonly Dictionary<string, CheckpointTensor> _tensors;
 
@@ -76,9 +78,14 @@ public sealed class Checkpoint : IDisposable
     /// and the tensor at hand. The tensor stays valid; whoever reads it again reads the file again. A hint: does nothing where not Linux.
     /// </summary>
     /// <param name="tensor">A tensor of this checkpoint.</param>
+    /// <exception cref="ArgumentException">The tensor is not of this checkpoint.</exception>
     public void Release(CheckpointTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
+        if (!_tensors.TryGetValue(tensor.Name, out CheckpointTensor? own) || !ReferenceEquals(own, tensor))
+        {
+            throw CheckpointErrors.ForeignTensor(tensor.Name, nameof(tensor));
+        }
         tensor.ReleasePages();
     }
 
@@ -144,7 +151,7 @@ public sealed class Checkpoint : IDisposable
 
     private static CheckpointException WithoutWeights(string folder)
     {
-        string? pickle = new[] { "pytorch_model*.bin", "*.pth", "*.pt" }
+        string? pickle = PicklePatterns
             .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern))
             .Order(StringComparer.Ordinal)
             .FirstOrDefault();

@@ -111,6 +111,9 @@ internal static class CheckpointErrors
     public static CheckpointException OutputExists(string path, string got) =>
         new(path, "output", "a name that is not taken, or an empty folder", got);
 
+    public static ArgumentException ForeignTensor(string tensor, string argument) =>
+        new($"Tensor {Quote(tensor)} is not of this checkpoint.", argument);
+
     public static ArgumentException InvalidDeclaration(string tensor, string reason) =>
         new($"Tensor {Quote(tensor)} cannot be declared: {reason}.", nameof(tensor));
 
@@ -120,8 +123,8 @@ internal static class CheckpointErrors
     public static InvalidOperationException WrongOrder(string tensor, string? next) =>
         new($"Tensor {Quote(tensor)} is not the next to be written; {(next is null ? "all are complete" : $"tensor {Quote(next)} is")}.");
 
-    public static ArgumentException TooMuchData(string tensor, long remaining, long got) =>
-        new($"Tensor {Quote(tensor)} has {remaining} bytes left to be written, got {got}.", nameof(got));
+    public static ArgumentException TooMuchData(string tensor, long remaining, long got, string argument) =>
+        new($"Tensor {Quote(tensor)} has {remaining} bytes left to be written, got {got}.", argument);
 
     public static InvalidOperationException Incomplete(string tensor, long written, long byteLength) =>
         new($"Tensor {Quote(tensor)} is incomplete: {written} of {byteLength} bytes were written.");

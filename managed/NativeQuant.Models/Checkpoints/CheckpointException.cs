@@ -14,7 +14,7 @@ public sealed class CheckpointException : NativeQuantException
     /// <param name="got">What was found.</param>
     /// <param name="innerException">The cause, if there is one below this.</param>
     public CheckpointException(string path, string what, string expected, string got, Exception? innerException = null)
-        : base($"{path}: {what}: expected {expected}, got {got}", innerException)
+        : base($"{path}: {what}: expected {expected}, got {got}", innerException!)
     {
         Path = path;
         What = what;

@@ -51,7 +51,7 @@ public sealed class SafetensorsFile : IDisposable
         try
         {
             file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-            SafetensorsFile opened = Open(file, path);
+            SafetensorsFile opened = Map(file, path);
             file = null;
             return opened;
         }
@@ -74,7 +74,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>Unmaps the file, as soon as no tensor or host tensor of it is in use. Safe to call twice and from several threads.</summary>
     public void Dispose() => _mapping.Dispose();
 
-    private static SafetensorsFile Open(SafeFileHandle file, string path)
+    private static SafetensorsFile Map(SafeFileHandle file, string path)
     {
         long length = RandomAccess.GetLength(file);
         if (length < SafetensorsHeader.PrefixBytes)

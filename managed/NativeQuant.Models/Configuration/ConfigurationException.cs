@@ -13,7 +13,7 @@ public sealed class ConfigurationException : NativeQuantException
     /// <param name="got">What was found.</param>
     /// <param name="innerException">The cause, if there is one below this.</param>
     public ConfigurationException(string path, string field, string expected, string got, Exception? innerException = null)
-        : base(field.Length == 0 ? $"{path}: expected {expected}, got {got}" : $"{path}: {field}: expected {expected}, got {got}", innerException)
+        : base(field.Length == 0 ? $"{path}: expected {expected}, got {got}" : $"{path}: {field}: expected {expected}, got {got}", innerException!)
     {
         Path = path;
         Field = field;
