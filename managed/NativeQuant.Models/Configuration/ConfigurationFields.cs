@@ -168,6 +168,8 @@ internal readonly struct ConfigurationFields(JsonElement fields, string path, st
 
     public ConfigurationException Missing(string name, string expected) => ConfigurationErrors.Missing(path, prefix + name, expected);
 
+    public ConfigurationException Invalid(string name, string expected, Exception cause) => ConfigurationErrors.Invalid(path, prefix + name, expected, cause);
+
     private static string Describe(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => "an object",

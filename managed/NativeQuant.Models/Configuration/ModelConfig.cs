@@ -98,6 +98,18 @@ public sealed record ModelConfig
     /// <summary>The element type of the weights as the file puts it (<c>bfloat16</c>; under <c>dtype</c> or <c>torch_dtype</c>), or null.</summary>
     public string? TorchDtype { get; init; }
 
+    /// <summary><see cref="TorchDtype"/> as a type of the native library, or null if the file has none or another than float32, float16 and bfloat16.</summary>
+    public DataType? DataType => TorchDtype switch
+    {
+        "float32" => NativeQuant.DataType.Float32,
+        "float16" => NativeQuant.DataType.Float16,
+        "bfloat16" => NativeQuant.DataType.BFloat16,
+        _ => null,
+    };
+
+    /// <summary>How the weights of the checkpoint are quantized already (<c>quantization_config</c>), or null if they are not.</summary>
+    public QuantizationConfig? Quantization { get; init; }
+
     /// <summary>The whole file, for fields of one architecture.</summary>
     public JsonElement Json { get; }
 
@@ -164,6 +176,7 @@ public sealed record ModelConfig
             MaxWindowLayers = fields.Int32("max_window_layers", 0, int.MaxValue),
             LayerTypes = ReadLayerTypes(fields, layers),
             TorchDtype = fields.String("dtype") ?? fields.String("torch_dtype"),
+            Quantization = ReadQuantization(fields),
         };
     }
 
@@ -215,5 +228,22 @@ public sealed record ModelConfig
             throw fields.Misfit("layer_types", $"{layers} entries, one for each hidden layer", $"{types.Count} entries");
         }
         return types;
+    }
+
+    private static QuantizationConfig? ReadQuantization(ConfigurationFields fields)
+    {
+        const string Name = "quantization_config";
+        if (fields.Object(Name) is not { } quantization)
+        {
+            return null;
+        }
+        try
+        {
+            return QuantizationConfig.FromJson(quantization.Json);
+        }
+        catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
+        {
+            throw fields.Invalid(Name, "a configuration of bitsandbytes", exception);
+        }
     }
 }
