@@ -19,7 +19,7 @@ internal static class CSharpEmitter
         foreach (IGrouping<string, FunctionModel> section in header.Functions.GroupBy(static f => f.Section))
         {
             string name = section.Key.Length == 0 ? "Functions" : ManagedName.Section(section.Key);
-            files.Add($"NativeMethods.{name}.g.cs", File(w => Class(w, () => Separated(w, [.. section], Function))));
+            files.Add($"NativeMethods.{name}.g.cs", File(w => Functions(w, [.. section])));
         }
 
         return files;
@@ -32,7 +32,6 @@ internal static class CSharpEmitter
         writer.Line("// Written by NativeQuant.BindingGenerator from nativequant.h. Change the header and run the generator again.");
         writer.Line("// </auto-generated>");
         writer.Line("#nullable enable");
-        writer.Line("#pragma warning disable CS1573 // the header leaves out parameters whose names say it all");
         writer.Line();
         writer.Line("using System;");
         writer.Line("using System.Runtime.CompilerServices;");
@@ -61,6 +60,12 @@ internal static class CSharpEmitter
             writer.Line($"/// <summary>{constant.Name} of the header these bindings were generated from.</summary>");
             writer.Line($"internal const int {ManagedName.Constant(constant.Name)} = {constant.Value.ToString(CultureInfo.InvariantCulture)};");
         }
+    }
+
+    private static void Functions(IndentedWriter writer, IReadOnlyList<FunctionModel> functions)
+    {
+        writer.Line("#pragma warning disable CS1573 // the header leaves out parameters whose names say it all");
+        Class(writer, () => Separated(writer, functions, Function));
     }
 
     private static void Enum(IndentedWriter writer, EnumModel model)
@@ -92,14 +97,7 @@ internal static class CSharpEmitter
 
     private static void Function(IndentedWriter writer, FunctionModel model)
     {
-        string[] names = [.. model.Parameters.Select(static p => p.Name)];
-        DocComment? comment = DocComment.Parse(model.Comment);
-        if (comment?.Parameters.Keys.Except(names).FirstOrDefault() is string unknown)
-        {
-            throw new HeaderException($"{model.Name}: the comment describes a parameter '{unknown}', which the function does not have.");
-        }
-
-        comment?.Write(writer, names);
+        FunctionComment(writer, model);
         string[] parameters = [.. model.Parameters.Select(p => $"{ManagedType.Parameter(model, p)} {ManagedName.Parameter(p.Name)}")];
         bool hasString = parameters.Any(static p => p.StartsWith("string", StringComparison.Ordinal));
         writer.Line(hasString ? "[LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]" : "[LibraryImport(Library)]");
@@ -114,6 +112,30 @@ internal static class CSharpEmitter
 
         writer.Line(start);
         writer.Indented(parameters.Select((p, i) => p + (i == parameters.Length - 1 ? ");" : ",")));
+    }
+
+    // A span says how many elements the native side takes for granted, since it does not see the span's length.
+    private static void FunctionComment(IndentedWriter writer, FunctionModel model)
+    {
+        if (DocComment.Parse(model.Comment) is not DocComment comment)
+        {
+            return;
+        }
+
+        string[] names = [.. model.Parameters.Select(static p => p.Name)];
+        if (comment.Parameters.Keys.Except(names).FirstOrDefault() is string unknown)
+        {
+            throw new HeaderException($"{model.Name}: the comment describes a parameter '{unknown}', which the function does not have.");
+        }
+
+        var described = new Dictionary<string, string>(comment.Parameters);
+        foreach (ParameterModel span in model.Parameters.Where(static p => p.SpanCount is not null))
+        {
+            string unit = span.Type.Pointee!.Kind == CTypeKind.Void ? "bytes" : "elements";
+            described.TryAdd(span.Name, $"`{span.SpanCount}` {unit}.");
+        }
+
+        (comment with { Parameters = described }).Write(writer, names);
     }
 
     private static void Comment(IndentedWriter writer, string? raw) => DocComment.Parse(raw)?.Write(writer, []);

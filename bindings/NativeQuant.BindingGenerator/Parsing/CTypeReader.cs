@@ -6,6 +6,7 @@ namespace NativeQuant.BindingGenerator.Parsing;
 internal sealed class CTypeReader(string path)
 {
     // CXTypeKind
+    internal const int TypeUnsignedInt = 9;
     private const int TypeVoid = 2;
     private const int TypeCharUnsigned = 4;
     private const int TypeCharSigned = 13;

@@ -161,7 +161,13 @@ internal static unsafe partial class Libclang
     internal static partial CXType clang_getTypedefDeclUnderlyingType(CXCursor cursor);
 
     [LibraryImport(Library)]
+    internal static partial CXType clang_getEnumDeclIntegerType(CXCursor cursor);
+
+    [LibraryImport(Library)]
     internal static partial long clang_getEnumConstantDeclValue(CXCursor cursor);
+
+    [LibraryImport(Library)]
+    internal static partial ulong clang_getEnumConstantDeclUnsignedValue(CXCursor cursor);
 
     [LibraryImport(Library)]
     internal static partial long clang_Cursor_getOffsetOfField(CXCursor cursor);

@@ -92,9 +92,13 @@ internal sealed partial class LibclangHeaderParser : IHeaderParser
         private EnumModel ReadEnum(CXCursor cursor)
         {
             ThrowIfAnonymous(cursor, "enum");
+            bool isUnsigned = clang_getEnumDeclIntegerType(cursor).Kind == CTypeReader.TypeUnsignedInt;
             IEnumerable<EnumMemberModel> members = TranslationUnit.Children(cursor)
                 .Where(static child => child.Kind == EnumConstantDecl)
-                .Select(static child => new EnumMemberModel(TranslationUnit.Name(child), clang_getEnumConstantDeclValue(child), TranslationUnit.Comment(child)));
+                .Select(child => new EnumMemberModel(
+                    TranslationUnit.Name(child),
+                    isUnsigned ? (long)clang_getEnumConstantDeclUnsignedValue(child) : clang_getEnumConstantDeclValue(child),
+                    TranslationUnit.Comment(child)));
             return new EnumModel(TranslationUnit.Name(cursor), TranslationUnit.Comment(cursor), [.. members]);
         }
 

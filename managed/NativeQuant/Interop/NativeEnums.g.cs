@@ -2,7 +2,6 @@
 // Written by NativeQuant.BindingGenerator from nativequant.h. Change the header and run the generator again.
 // </auto-generated>
 #nullable enable
-#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 
 using System;
 using System.Runtime.CompilerServices;

@@ -2,7 +2,6 @@
 // Written by NativeQuant.BindingGenerator from nativequant.h. Change the header and run the generator again.
 // </auto-generated>
 #nullable enable
-#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 
 using System;
 using System.Runtime.CompilerServices;
@@ -10,6 +9,7 @@ using System.Runtime.InteropServices;
 
 namespace NativeQuant.Interop;
 
+#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 internal static unsafe partial class NativeMethods
 {
     /// <summary>Allocates <paramref name="bytes"/> (at least 1) of zeroed device memory.</summary>
@@ -29,11 +29,13 @@ internal static unsafe partial class NativeMethods
     internal static partial NqStatus nq_buffer_size(SafeBufferHandle buffer, out ulong bytes);
 
     /// <summary>Copies host memory into a buffer at byte <paramref name="offset"/>.</summary>
+    /// <param name="source"><paramref name="bytes"/> bytes.</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_buffer_write(SafeBufferHandle buffer, ulong offset, void* source, ulong bytes);
 
     /// <summary>Copies from a buffer at byte <paramref name="offset"/> to host memory.</summary>
+    /// <param name="destination"><paramref name="bytes"/> bytes.</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_buffer_read(SafeBufferHandle buffer, ulong offset, void* destination, ulong bytes);

@@ -2,7 +2,6 @@
 // Written by NativeQuant.BindingGenerator from nativequant.h. Change the header and run the generator again.
 // </auto-generated>
 #nullable enable
-#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 
 using System;
 using System.Runtime.CompilerServices;
@@ -10,14 +9,17 @@ using System.Runtime.InteropServices;
 
 namespace NativeQuant.Interop;
 
+#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The 16 values of a 4-bit codebook, index = code.</summary>
+    /// <param name="values"><c>16</c> elements.</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_codebook_4bit(NqQuantType quantType, Span<float> values);
 
     /// <summary>The 256 values of the dynamic 8-bit map, ascending: signed_map 1 for [-0.993, 1], 0 for [0, 1].</summary>
+    /// <param name="values"><c>256</c> elements.</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_dynamic_map(int signedMap, Span<float> values);

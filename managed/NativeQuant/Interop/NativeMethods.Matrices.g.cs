@@ -2,7 +2,6 @@
 // Written by NativeQuant.BindingGenerator from nativequant.h. Change the header and run the generator again.
 // </auto-generated>
 #nullable enable
-#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 
 using System;
 using System.Runtime.CompilerServices;
@@ -10,6 +9,7 @@ using System.Runtime.InteropServices;
 
 namespace NativeQuant.Interop;
 
+#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 internal static unsafe partial class NativeMethods
 {
     /// <summary>Makes a dense matrix from host memory.</summary>
@@ -77,6 +77,8 @@ internal static unsafe partial class NativeMethods
         out SafeMatrixHandle matrix);
 
     /// <summary>Makes an 8-bit matrix from row-major codes [rows, columns] and row absmax (SCB) [rows].</summary>
+    /// <param name="codes"><c>rows * columns</c> elements.</param>
+    /// <param name="rowAbsmax"><paramref name="rows"/> elements.</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_matrix_import_8bit(
@@ -89,6 +91,8 @@ internal static unsafe partial class NativeMethods
         out SafeMatrixHandle matrix);
 
     /// <summary>Writes an 8-bit matrix as row-major codes [rows, columns] and row absmax (SCB) [rows], bit for bit.</summary>
+    /// <param name="codes"><c>rows * columns</c> elements.</param>
+    /// <param name="rowAbsmax"><c>rows</c> elements.</param>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_matrix_export_8bit(SafeMatrixHandle matrix, Span<sbyte> codes, Span<float> rowAbsmax);

@@ -2,7 +2,6 @@
 // Written by NativeQuant.BindingGenerator from nativequant.h. Change the header and run the generator again.
 // </auto-generated>
 #nullable enable
-#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 
 using System;
 using System.Runtime.CompilerServices;
@@ -10,6 +9,7 @@ using System.Runtime.InteropServices;
 
 namespace NativeQuant.Interop;
 
+#pragma warning disable CS1573 // the header leaves out parameters whose names say it all
 internal static unsafe partial class NativeMethods
 {
     /// <summary>y[t] = W[ids[t]]: rows of a dense matrix [vocabulary, C].</summary>
