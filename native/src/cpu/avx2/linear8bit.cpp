@@ -1,0 +1,108 @@
+// 8-bit linear layer: bytes are widened to 16 bits and multiplied in pairs (vpmaddwd), exact for every int8 value, -128 included;
+// vpmaddubsw would saturate. Dequantizing epilogue, outlier columns in f32.
+#include "cpu/avx2/functions.h"
+#include "cpu/avx2/vector.h"
+
+namespace nq::cpu::avx2 {
+namespace {
+
+constexpr size_t wide_columns = 1024;  // activations widened at a time
+constexpr size_t outlier_block = 16;
+
+const int8_t* panel_codes(const panels8bit& weights, size_t panel) { return weights.codes + panel * 16 * weights.padded_columns; }
+
+size_t valid_columns(const panels8bit& weights, size_t column) {
+    const size_t left = weights.rows - column;
+    return left < 8 ? left : 8;
+}
+
+// y of one row and the 8 columns from `column` on, from their integer products.
+void store_dequantized(const panels8bit& weights, const activations8bit& x, size_t row, size_t column, __m256i product, const float* bias,
+                       float* y) {
+    if (column >= weights.rows) return;
+    const size_t count = valid_columns(weights, column);
+    const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(x.row_absmax[row]), _mm256_load_ps(weights.row_absmax + column));
+    __m256 value = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(product), scale), _mm256_set1_ps(1.0f / (127.0f * 127.0f)));
+    if (bias != nullptr) value = _mm256_add_ps(value, load_first(bias + column, count));
+    store_first(y + column, count, value);
+}
+
+// Sums of the lane pairs of a (lanes 0-3 of the result's rows) and b (4-7).
+__m256i add_pairs(__m256i a, __m256i b) { return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8); }
+
+// `rows` rows of x against one panel. Lane pair l of sum[r][q] holds row 4q + l of the panel: columns k, k + 1 and k + 2, k + 3.
+template <int rows>
+void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t row, size_t panel, const float* bias, float* y,
+                   size_t y_stride) {
+    alignas(32) int16_t wide[static_cast<size_t>(rows)][wide_columns];
+    const int8_t* w = panel_codes(weights, panel);
+    __m256i sum[rows][4];
+    for (int r = 0; r < rows; ++r)
+        for (int q = 0; q < 4; ++q) sum[r][q] = _mm256_setzero_si256();
+    for (size_t k = 0; k < weights.padded_columns; k += wide_columns) {
+        const size_t count = weights.padded_columns - k < wide_columns ? weights.padded_columns - k : wide_columns;
+        for (int r = 0; r < rows; ++r) {
+            const int8_t* source = x.codes + (row + static_cast<size_t>(r)) * weights.padded_columns + k;
+            for (size_t i = 0; i < count; i += 16)
+                _mm256_store_si256(reinterpret_cast<__m256i*>(wide[r] + i),
+                                   _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
+        }
+        for (size_t i = 0; i < count; i += 4, w += 64) {
+            __m256i weight[4];
+            for (int q = 0; q < 4; ++q) weight[q] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(w + 16 * q)));
+            for (int r = 0; r < rows; ++r) {
+                long long quad;
+                memcpy(&quad, wide[r] + i, sizeof quad);
+                const __m256i xk = _mm256_set1_epi64x(quad);
+                for (int q = 0; q < 4; ++q) sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(weight[q], xk));
+            }
+        }
+    }
+    for (int r = 0; r < rows; ++r) {
+        float* yr = y + static_cast<size_t>(r) * y_stride;
+        store_dequantized(weights, x, row + static_cast<size_t>(r), panel * 16, add_pairs(sum[r][0], sum[r][1]), bias, yr);
+        store_dequantized(weights, x, row + static_cast<size_t>(r), panel * 16 + 8, add_pairs(sum[r][2], sum[r][3]), bias, yr);
+    }
+}
+
+// y += x[:, outliers] * W[:, outliers]^T with W = codes * absmax / 127 in f32, for 8 columns of y.
+void add_outliers(const panels8bit& weights, const activations8bit& x, float* y, size_t y_stride, size_t column) {
+    if (column >= weights.rows) return;
+    const int8_t* codes = panel_codes(weights, column / 16) + column % 16 * 4;
+    const size_t valid = valid_columns(weights, column);
+    const __m256 absmax = _mm256_load_ps(weights.row_absmax + column);
+    for (size_t begin = 0; begin < x.outlier_count; begin += outlier_block) {
+        const size_t count = x.outlier_count - begin < outlier_block ? x.outlier_count - begin : outlier_block;
+        __m256 w[outlier_block];
+        for (size_t i = 0; i < count; ++i) {
+            const size_t k = x.outliers[begin + i];
+            const __m256i quads = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes + k / 4 * 64));
+            const __m256i top = _mm256_sll_epi32(quads, _mm_cvtsi32_si128(static_cast<int>(24 - k % 4 * 8)));
+            const __m256 code = _mm256_cvtepi32_ps(_mm256_srai_epi32(top, 24));
+            w[i] = _mm256_mul_ps(_mm256_mul_ps(code, absmax), _mm256_set1_ps(0.0078740157f));
+        }
+        for (size_t row = 0; row < x.rows; ++row) {
+            const float* xr = x.x + row * x.x_stride;
+            float* yr = y + row * y_stride + column;
+            __m256 sum = load_first(yr, valid);
+            for (size_t i = 0; i < count; ++i) sum = _mm256_fmadd_ps(_mm256_set1_ps(xr[x.outliers[begin + i]]), w[i], sum);
+            store_first(yr, valid, sum);
+        }
+    }
+}
+
+}  // namespace
+
+void linear8bit(const panels8bit& weights, const activations8bit& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
+                size_t panel_end) {
+    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
+        size_t row = 0;
+        for (; row + 2 <= x.rows; row += 2) multiply_rows<2>(weights, x, row, panel, bias, y + row * y_stride, y_stride);
+        if (row < x.rows) multiply_rows<1>(weights, x, row, panel, bias, y + row * y_stride, y_stride);
+        if (x.outlier_count == 0) continue;
+        add_outliers(weights, x, y, y_stride, panel * 16);
+        add_outliers(weights, x, y, y_stride, panel * 16 + 8);
+    }
+}
+
+}  // namespace nq::cpu::avx2

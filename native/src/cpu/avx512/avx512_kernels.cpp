@@ -1,0 +1,35 @@
+#include "cpu/avx512/functions.h"
+
+namespace nq::cpu {
+
+const kernels avx512_kernels = {
+    .name = "avx512",
+    .description = "512-bit vectors and 8-bit dot products (VNNI)",
+    .requires_features = "avx512f avx512bw avx512dq avx512vl avx512vnni fma f16c",
+    .convert_to_f32 = avx512::convert_to_f32,
+    .convert_from_f32 = avx512::convert_from_f32,
+    .round_through = avx512::round_through,
+    .absmax = avx512::absmax,
+    .quantize_4bit_block = avx512::quantize_4bit_block,
+    .dequantize_4bit = avx512::dequantize_4bit,
+    .quantize_8bit_block = avx512::quantize_8bit_block,
+    .dequantize_8bit_block = avx512::dequantize_8bit_block,
+    .int8_row_absmax = avx512::int8_row_absmax,
+    .int8_quantize_row = avx512::int8_quantize_row,
+    .linear = avx512::linear,
+    .linear4bit = avx512::linear4bit,
+    .linear8bit = avx512::linear8bit,
+    .dot = avx512::dot,
+    .dot_int8 = avx512::dot_int8,
+    .rmsnorm_row = avx512::rmsnorm_row,
+    .rotary_head = avx512::rotary_head,
+    .gated_silu = avx512::gated_silu,
+    .add = avx512::add,
+    .exp_sum = avx512::exp_sum,
+    .largest = avx512::largest,
+    .log_sum_exp = avx512::log_sum_exp,
+    .attention_scores = avx512::attention_scores,
+    .attention_values = avx512::attention_values,
+};
+
+}  // namespace nq::cpu

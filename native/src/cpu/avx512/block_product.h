@@ -1,0 +1,129 @@
+// y = x * W^T + bias for several rows of x: weights are brought to f32 a block of columns at a time ([k][16 rows of W], three panels side
+// by side) and multiplied with up to 8 rows of x per pass, 24 accumulators in registers.
+//
+// A Weights type has rows, columns and
+//     const float* block(size_t panel, size_t k, size_t count, float* scratch) const;
+// which gives columns k .. k + count of a panel as [count][16] f32, in scratch or in place.
+//
+// Each y is the sum over blocks of block_columns of one chain of fused multiply-adds: the same whatever the share of panels or the number
+// of rows, and the blocks keep the rounding error of long rows small.
+#pragma once
+
+#include <string.h>
+
+#include "cpu/avx512/vector.h"
+
+namespace nq::cpu::avx512 {
+
+constexpr size_t block_columns = 128;
+constexpr size_t block_panels = 3;
+constexpr size_t block_rows = 8;
+constexpr size_t packed_rows = 64;
+constexpr size_t packed_stride = block_columns + 16;  // not a multiple of a page: rows fall on different cache sets
+
+// Where one pass adds its result: y of its first row and panel, with what the last panel has of valid columns.
+struct block_target {
+    float* y;
+    size_t y_stride;
+    const float* bias;  // of the first panel; null: none
+    size_t columns;     // valid from the first panel on
+    bool first;         // first block of columns: y is overwritten with bias + product
+};
+
+template <int rows, int panels>
+static void multiply_rows(const float* const* weights, const float* x, size_t x_stride, size_t count, const block_target& target) {
+    __m512 sum[rows][panels];
+    for (int r = 0; r < rows; ++r)
+        for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_setzero_ps();
+    for (size_t k = 0; k < count; ++k) {
+        __m512 w[panels];
+        for (int p = 0; p < panels; ++p) w[p] = _mm512_loadu_ps(weights[p] + k * 16);
+        for (int r = 0; r < rows; ++r) {
+            const __m512 xk = _mm512_set1_ps(x[static_cast<size_t>(r) * x_stride + k]);
+            for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_fmadd_ps(w[p], xk, sum[r][p]);
+        }
+    }
+    for (int p = 0; p < panels; ++p) {
+        const size_t column = static_cast<size_t>(p) * 16;
+        const __mmask16 lanes = first_lanes(target.columns - column);
+        const __m512 bias = target.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, target.bias + column);
+        for (int r = 0; r < rows; ++r) {
+            float* y = target.y + static_cast<size_t>(r) * target.y_stride + column;
+            const __m512 before = target.first ? bias : _mm512_maskz_loadu_ps(lanes, y);
+            _mm512_mask_storeu_ps(y, lanes, _mm512_add_ps(before, sum[r][p]));
+        }
+    }
+}
+
+// All m rows, in passes of at most block_rows of nearly equal height.
+template <int panels>
+static void multiply_panels(const float* const* weights, const float* x, size_t x_stride, size_t m, size_t count, block_target target) {
+    using kernel = void (*)(const float* const*, const float*, size_t, size_t, const block_target&);
+    static constexpr kernel by_rows[block_rows] = {multiply_rows<1, panels>, multiply_rows<2, panels>, multiply_rows<3, panels>,
+                                                   multiply_rows<4, panels>, multiply_rows<5, panels>, multiply_rows<6, panels>,
+                                                   multiply_rows<7, panels>, multiply_rows<8, panels>};
+    size_t passes = (m + block_rows - 1) / block_rows;
+    for (; passes > 0; --passes) {
+        const size_t rows = (m + passes - 1) / passes;
+        by_rows[rows - 1](weights, x, x_stride, count, target);
+        m -= rows;
+        x += rows * x_stride;
+        target.y += rows * target.y_stride;
+    }
+}
+
+struct block_output {
+    const float* bias;
+    float* y;
+    size_t y_stride;
+};
+
+// Columns k .. k + count of `panels` panels from `panel` on, against m rows of x (x at column k).
+template <class Weights>
+static void multiply_strip(const Weights& weights, size_t panel, size_t panels, size_t k, size_t count, const float* x, size_t x_stride,
+                           size_t m, size_t first_row, const block_output& output, float* scratch) {
+    const float* blocks[block_panels];
+    for (size_t p = 0; p < panels; ++p) blocks[p] = weights.block(panel + p, k, count, scratch + p * block_columns * 16);
+    const size_t column = panel * 16;
+    const block_target target = {output.y + first_row * output.y_stride + column, output.y_stride,
+                                 output.bias == nullptr ? nullptr : output.bias + column, weights.rows - column, k == 0};
+    if (panels == 3)
+        multiply_panels<3>(blocks, x, x_stride, m, count, target);
+    else if (panels == 2)
+        multiply_panels<2>(blocks, x, x_stride, m, count, target);
+    else
+        multiply_panels<1>(blocks, x, x_stride, m, count, target);
+}
+
+template <class Weights>
+static void block_product(const Weights& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
+                          size_t panel_end) {
+    alignas(64) float scratch[block_panels * block_columns * 16];
+    const size_t columns = weights.columns;
+    // Few rows: x stays in the caches as it lies, and each panel is read from end to end in one stream.
+    if (m <= packed_rows / 2) {
+        for (size_t panel = panel_begin; panel < panel_end; panel += block_panels) {
+            const size_t panels = panel_end - panel < block_panels ? panel_end - panel : block_panels;
+            for (size_t k = 0; k < columns; k += block_columns) {
+                const size_t count = columns - k < block_columns ? columns - k : block_columns;
+                multiply_strip(weights, panel, panels, k, count, x + k, x_stride, m, 0, output, scratch);
+            }
+        }
+        return;
+    }
+    // Many rows: a block of x is copied together once, since rows a power of two apart would share a few cache sets.
+    alignas(64) float packed[packed_rows * packed_stride];
+    for (size_t row = 0; row < m; row += packed_rows) {
+        const size_t rows = m - row < packed_rows ? m - row : packed_rows;
+        for (size_t k = 0; k < columns; k += block_columns) {
+            const size_t count = columns - k < block_columns ? columns - k : block_columns;
+            for (size_t r = 0; r < rows; ++r) memcpy(packed + r * packed_stride, x + (row + r) * x_stride + k, count * sizeof(float));
+            for (size_t panel = panel_begin; panel < panel_end; panel += block_panels) {
+                const size_t panels = panel_end - panel < block_panels ? panel_end - panel : block_panels;
+                multiply_strip(weights, panel, panels, k, count, packed, packed_stride, rows, row, output, scratch);
+            }
+        }
+    }
+}
+
+}  // namespace nq::cpu::avx512

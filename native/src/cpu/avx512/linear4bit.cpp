@@ -1,0 +1,177 @@
+// 4-bit linear layer. Few rows of x (decode): a dword lane holds eight codes of one row of W, vpermps reads the low four bits of a lane as
+// the index into the codebook, and code * x is summed unscaled over a block, so that absmax costs one multiply-add per block. More rows,
+// or weights that must be rounded through a narrower type first: see block_product.h.
+#include "cpu/avx512/block_product.h"
+#include "cpu/avx512/functions.h"
+
+namespace nq::cpu::avx512 {
+namespace {
+
+constexpr size_t direct_rows = 4;
+constexpr size_t prefetch_bytes = 4096;
+
+// absmax of the 16 rows of one panel, group by group.
+class panel_scales {
+public:
+    panel_scales(const panels4bit& weights, size_t panel) : weights_(weights), groups_(weights.columns / weights.blocksize) {
+        const size_t first = panel * 16 * groups_;
+        plain_ = weights.absmax == nullptr ? nullptr : weights.absmax + first;
+        if (plain_ != nullptr) return;
+        codes_ = weights.absmax_codes + first;
+        // Nested block of (lane, group) = (first + lane * groups + group) / nested_blocksize, counted from the panel's first one.
+        const size_t first_block = first / weights.nested_blocksize;
+        nested_absmax_ = weights.nested_absmax + first_block;
+        const uint32_t rest = static_cast<uint32_t>(first - first_block * weights.nested_blocksize);
+        const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        row_start_ = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(groups_))),
+                                      _mm512_set1_epi32(static_cast<int>(rest)));
+        lanes_ = first_lanes(weights.rows - panel * 16);
+    }
+
+    __m512 at(size_t group) {
+        if (plain_ != nullptr) return _mm512_load_ps(plain_ + group * 16);
+        if (group < segment_begin_ || group >= segment_end_) start_segment(group);
+        const __m512i code = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(codes_ + group * 16)));
+        const __m512 value = _mm512_i32gather_ps(code, weights_.nested_map, 4);
+        return _mm512_add_ps(_mm512_mul_ps(value, nested_), _mm512_set1_ps(weights_.nested_offset));
+    }
+
+private:
+    // The nested absmax of each lane, good until the first group where a lane enters its next nested block.
+    void start_segment(size_t group) {
+        const __m512i position = _mm512_add_epi32(row_start_, _mm512_set1_epi32(static_cast<int>(group)));
+        const __m512d size = _mm512_set1_pd(weights_.nested_blocksize);
+        // Exact: a quotient of integers below 2^32 is further from the next integer than an f64 rounding.
+        const __m256i low = _mm512_cvttpd_epu32(_mm512_div_pd(_mm512_cvtepu32_pd(_mm512_castsi512_si256(position)), size));
+        const __m256i high = _mm512_cvttpd_epu32(_mm512_div_pd(_mm512_cvtepu32_pd(_mm512_extracti64x4_epi64(position, 1)), size));
+        const __m512i block = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+        nested_ = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes_, block, nested_absmax_, 4);
+        const __m512i next = _mm512_mullo_epi32(_mm512_add_epi32(block, _mm512_set1_epi32(1)),
+                                                _mm512_set1_epi32(static_cast<int>(weights_.nested_blocksize)));
+        segment_begin_ = group;
+        segment_end_ = group + _mm512_reduce_min_epu32(_mm512_sub_epi32(next, position));
+    }
+
+    const panels4bit& weights_;
+    size_t groups_;
+    const float* plain_;
+    const uint8_t* codes_ = nullptr;
+    const float* nested_absmax_ = nullptr;
+    __m512i row_start_ = _mm512_setzero_si512();
+    __m512 nested_ = _mm512_setzero_ps();
+    size_t segment_begin_ = 0;
+    size_t segment_end_ = 0;
+    __mmask16 lanes_ = 0;
+};
+
+// Weight of column 8j + i, unscaled, from the vector of columns 8j .. 8j + 7.
+template <int i>
+inline __m512 lookup(__m512i codes, __m512 codebook) {
+    constexpr int shift = i % 2 * 16 + i / 2 * 4;
+    return _mm512_permutexvar_ps(shift == 0 ? codes : _mm512_srli_epi32(codes, shift), codebook);
+}
+
+// sum[row][chain] += weight(column i) * x[row][i] for the eight columns of one vector.
+template <int rows, int chains, int i = 0>
+inline void multiply_columns(__m512i codes, __m512 codebook, const float* x, size_t x_stride, __m512 (&sum)[rows][chains]) {
+    if constexpr (i < 8) {
+        const __m512 w = lookup<i>(codes, codebook);
+        for (int r = 0; r < rows; ++r)
+            sum[r][i % chains] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[static_cast<size_t>(r) * x_stride + i]), sum[r][i % chains]);
+        multiply_columns<rows, chains, i + 1>(codes, codebook, x, x_stride, sum);
+    }
+}
+
+template <int rows>
+void direct_product(const panels4bit& weights, const float* x, size_t x_stride, const float* bias, float* y, size_t y_stride,
+                    size_t panel_begin, size_t panel_end) {
+    constexpr int chains = rows <= 2 ? 4 : 2;
+    const __m512 codebook = _mm512_loadu_ps(weights.codebook);
+    const size_t group_vectors = weights.blocksize / 8;
+    const size_t groups = weights.columns / weights.blocksize;
+    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
+        const uint32_t* codes = weights.nibbles + panel * weights.columns * 2;
+        const float* xk = x;
+        panel_scales scales(weights, panel);
+        __m512 total[rows];
+        for (int r = 0; r < rows; ++r) total[r] = _mm512_setzero_ps();
+        for (size_t group = 0; group < groups; ++group) {
+            const __m512 absmax = scales.at(group);
+            __m512 sum[rows][chains];
+            for (int r = 0; r < rows; ++r)
+                for (int c = 0; c < chains; ++c) sum[r][c] = _mm512_setzero_ps();
+            for (size_t j = 0; j < group_vectors; ++j, codes += 16, xk += 8) {
+                _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
+                multiply_columns(_mm512_load_si512(codes), codebook, xk, x_stride, sum);
+            }
+            for (int r = 0; r < rows; ++r) {
+                for (int half = chains / 2; half > 0; half /= 2)
+                    for (int c = 0; c < half; ++c) sum[r][c] = _mm512_add_ps(sum[r][c], sum[r][c + half]);
+                total[r] = _mm512_fmadd_ps(sum[r][0], absmax, total[r]);
+            }
+        }
+        const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
+        const __m512 added = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
+        for (int r = 0; r < rows; ++r)
+            _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + panel * 16, lanes, _mm512_add_ps(total[r], added));
+    }
+}
+
+// Weights in f32, or rounded through the compute type.
+template <nq_dtype compute_dtype>
+struct decoded_panels {
+    const panels4bit& weights;
+    size_t rows;
+    size_t columns;
+
+    template <int i = 0>
+    static void decode(__m512i codes, __m512 codebook, __m512 absmax, float* w) {
+        if constexpr (i < 8) {
+            __m512 value = _mm512_mul_ps(lookup<i>(codes, codebook), absmax);
+            if (compute_dtype == NQ_DTYPE_BF16) value = through_bf16(value);
+            if (compute_dtype == NQ_DTYPE_F16) value = through_f16(value);
+            _mm512_store_ps(w + i * 16, value);
+            decode<i + 1>(codes, codebook, absmax, w);
+        }
+    }
+
+    const float* block(size_t panel, size_t k, size_t count, float* scratch) const {
+        const __m512 codebook = _mm512_loadu_ps(weights.codebook);
+        panel_scales scales(weights, panel);
+        const uint32_t* codes = weights.nibbles + (panel * columns + k) * 2;
+        const size_t end = k + count;
+        float* w = scratch;
+        while (k < end) {
+            const size_t group = k / weights.blocksize;
+            const size_t group_end = (group + 1) * weights.blocksize;
+            const __m512 absmax = scales.at(group);
+            for (const size_t stop = group_end < end ? group_end : end; k < stop; k += 8, codes += 16, w += 128) {
+                _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
+                decode(_mm512_load_si512(codes), codebook, absmax, w);
+            }
+        }
+        return scratch;
+    }
+};
+
+template <nq_dtype compute_dtype>
+void decoded_product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
+                     size_t panel_end) {
+    const decoded_panels<compute_dtype> blocks = {weights, weights.rows, weights.columns};
+    block_product(blocks, x, m, x_stride, output, panel_begin, panel_end);
+}
+
+}  // namespace
+
+void linear4bit(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const float* bias, nq_dtype compute_dtype, float* y,
+                size_t y_stride, size_t panel_begin, size_t panel_end) {
+    const block_output output = {bias, y, y_stride};
+    if (compute_dtype == NQ_DTYPE_F16) return decoded_product<NQ_DTYPE_F16>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    if (compute_dtype == NQ_DTYPE_BF16) return decoded_product<NQ_DTYPE_BF16>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    if (m > direct_rows) return decoded_product<NQ_DTYPE_F32>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    using kernel = void (*)(const panels4bit&, const float*, size_t, const float*, float*, size_t, size_t, size_t);
+    static constexpr kernel by_rows[direct_rows] = {direct_product<1>, direct_product<2>, direct_product<3>, direct_product<4>};
+    by_rows[m - 1](weights, x, x_stride, bias, y, y_stride, panel_begin, panel_end);
+}
+
+}  // namespace nq::cpu::avx512
