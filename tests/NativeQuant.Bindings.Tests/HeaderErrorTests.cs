@@ -59,6 +59,13 @@ public class HeaderErrorTests
         Assert.That(SmallHeader.ErrorOf(declaration), Is.EqualTo($"nq_f: parameter '{parameter}' is {what}; the generator has no mapping for that."));
     }
 
+    [TestCase("struct nq_deep { float** rows; };", "nq_deep: field 'rows' is a pointer to a pointer")]
+    [TestCase("const char** nq_names(void);", "nq_names: it returns a pointer to a pointer")]
+    public void A_pointer_to_a_pointer_is_refused_elsewhere_too(string declaration, string what)
+    {
+        Assert.That(SmallHeader.ErrorOf(declaration), Is.EqualTo($"{what}; the generator has no mapping for that."));
+    }
+
     [Test]
     public void A_comment_on_a_parameter_that_does_not_exist_is_refused()
     {

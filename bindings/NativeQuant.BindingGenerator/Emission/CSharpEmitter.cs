@@ -87,10 +87,10 @@ internal static class CSharpEmitter
         Comment(writer, model.Comment);
         writer.Line("[StructLayout(LayoutKind.Sequential)]");
         writer.Open($"internal unsafe struct {ManagedName.Type(model.Name)}");
-        Separated(writer, model.Fields, static (w, field) =>
+        Separated(writer, model.Fields, (w, field) =>
         {
             MemberComment(w, field.Comment);
-            w.Line($"public {ManagedType.Field(field.Type)} {ManagedName.Field(field.Name)};");
+            w.Line($"public {ManagedType.Field(model, field)} {ManagedName.Field(field.Name)};");
         });
         writer.Close();
     }
@@ -102,7 +102,7 @@ internal static class CSharpEmitter
         bool hasString = parameters.Any(static p => p.StartsWith("string", StringComparison.Ordinal));
         writer.Line(hasString ? "[LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]" : "[LibraryImport(Library)]");
         writer.Line("[UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]");
-        string start = $"internal static partial {ManagedType.Return(model.ReturnType)} {model.Name}(";
+        string start = $"internal static partial {ManagedType.Return(model)} {model.Name}(";
         string all = string.Join(", ", parameters);
         if (start.Length + all.Length + 2 <= LineWidth)
         {

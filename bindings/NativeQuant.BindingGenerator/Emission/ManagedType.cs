@@ -4,15 +4,12 @@ namespace NativeQuant.BindingGenerator.Emission;
 internal static class ManagedType
 {
     /// <summary>Type of a structure's field: blittable, handles as raw nint.</summary>
-    internal static string Field(CType type) => type switch
-    {
-        { Kind: CTypeKind.Pointer, Pointee.Kind: CTypeKind.Handle } => "nint",
-        { Kind: CTypeKind.Pointer, Pointee: CType pointee } => Value(pointee) + "*",
-        _ => Value(type),
-    };
+    internal static string Field(StructModel structure, FieldModel field) =>
+        Blittable(field.Type) ?? throw new HeaderException($"{structure.Name}: field '{field.Name}' is a pointer to a pointer; the generator has no mapping for that.");
 
     /// <summary>Type of a return value; a returned string stays a pointer, since the library owns it.</summary>
-    internal static string Return(CType type) => Field(type);
+    internal static string Return(FunctionModel function) =>
+        Blittable(function.ReturnType) ?? throw new HeaderException($"{function.Name}: it returns a pointer to a pointer; the generator has no mapping for that.");
 
     /// <summary>Type of a parameter with its modifier.</summary>
     /// <exception cref="HeaderException">The annotations do not say how the pointer is meant.</exception>
@@ -31,6 +28,14 @@ internal static class ManagedType
     internal static bool IsDestroy(FunctionModel function) =>
         function.Name.EndsWith("_destroy", StringComparison.Ordinal)
         && function.Parameters is [{ Type.Pointee.Kind: CTypeKind.Handle }];
+
+    private static string? Blittable(CType type) => type switch
+    {
+        { Pointee.Kind: CTypeKind.Handle } => "nint",
+        { Pointee.Kind: CTypeKind.Pointer } => null,
+        { Pointee: CType pointee } => Value(pointee) + "*",
+        _ => Value(type),
+    };
 
     private static string Pointer(FunctionModel function, ParameterModel parameter, CType pointee) => pointee.Kind switch
     {
@@ -65,7 +70,7 @@ internal static class ManagedType
         CTypeKind.Float => "float",
         CTypeKind.Double => "double",
         CTypeKind.Enum or CTypeKind.Struct => ManagedName.Type(type.Name!),
-        _ => throw new HeaderException($"A {type.Kind} cannot stand where a value is needed."),
+        _ => throw new ArgumentException($"A {type.Kind} is not a value.", nameof(type)),
     };
 
     private static HeaderException Unsupported(FunctionModel function, ParameterModel parameter, string what) =>
