@@ -105,6 +105,38 @@ internal static class CheckpointErrors
     public static CheckpointException TensorInTwoShards(string path, string tensor, string first, string second) =>
         new(path, $"tensor {Quote(tensor)}", "it in one shard", $"it in {Quote(first)} and in {Quote(second)}");
 
+    public static CheckpointException WrongTensor(CheckpointTensor tensor, string expected) =>
+        new(tensor.FilePath, $"tensor {Quote(tensor.Name)}", expected, $"{tensor.ElementType} {Shape([.. tensor.Shape])}, {Bytes(tensor.ByteLength)}");
+
+    public static CheckpointException NotFinite(CheckpointTensor tensor, int index, float value) =>
+        new(tensor.FilePath, $"tensor {Quote(tensor.Name)}", "finite values", string.Create(CultureInfo.InvariantCulture, $"{value} at {index}"));
+
+    public static CheckpointException OtherCodebook(CheckpointTensor tensor, string quantType, int code, float expected, float value) =>
+        new(tensor.FilePath, $"tensor {Quote(tensor.Name)}",
+            string.Create(CultureInfo.InvariantCulture, $"the codebook of {quantType}, {expected:R} at {code}"),
+            string.Create(CultureInfo.InvariantCulture, $"{value:R}"));
+
+    public static CheckpointException QuantStateNotJson(CheckpointTensor tensor, Exception cause) =>
+        new(tensor.FilePath, $"tensor {Quote(tensor.Name)}", "a JSON object", $"invalid JSON: {cause.Message}", cause);
+
+    public static CheckpointException QuantStateField(CheckpointTensor tensor, string field, string expected, string got) =>
+        new(tensor.FilePath, $"{field} in tensor {Quote(tensor.Name)}", expected, got);
+
+    public static CheckpointException TwoQuantStates(string folder, string module) =>
+        new(folder, $"module {Quote(module)}", "one quant_state, of nf4 or of fp4", "both");
+
+    public static ArgumentException UnknownStorageType(string quantStorage, string argument) =>
+        new($"{Quote(quantStorage)} is not one of uint8, int8, float16, bfloat16, float32, float64.", argument);
+
+    public static ArgumentException StorageTypeMisfit(string quantStorage, long packedBytes, string argument) =>
+        new($"{packedBytes} bytes of packed codes are no whole number of {quantStorage} elements.", argument);
+
+    public static ArgumentException UnwritableStorage(DataType dataType, float nestedOffset, string argument) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"Type {dataType} with nested offset {nestedOffset}; expected Float32, Float16 or BFloat16 and a finite offset."), argument);
+
+    public static ArgumentException WrongLength(string array, Int128 expected, long? got) =>
+        new($"{array} has {got?.ToString(CultureInfo.InvariantCulture) ?? "no"} elements; expected {expected}.", array);
+
     public static CheckpointException WriteFailed(string path, Exception cause) =>
         new(path, "writing", "a writable folder with enough space", cause.Message, cause);
 

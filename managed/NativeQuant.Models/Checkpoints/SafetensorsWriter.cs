@@ -128,6 +128,27 @@ public sealed class SafetensorsWriter : IDisposable
         _written += data.Length;
     }
 
+    /// <summary>Announces a tensor; see <see cref="Declare(string, string, ReadOnlySpan{long})"/>.</summary>
+    /// <param name="tensor">The tensor. Only its name, type and shape are looked at.</param>
+    /// <exception cref="ArgumentException">The name is taken, the element type unknown, or the shape negative or too large.</exception>
+    /// <exception cref="InvalidOperationException">Data were written already.</exception>
+    public void Declare(NamedTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        Declare(tensor.Name, tensor.ElementType, tensor.Shape);
+    }
+
+    /// <summary>Writes all bytes of a tensor; see <see cref="Write(string, ReadOnlySpan{byte})"/>.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <exception cref="ArgumentException">Fewer bytes were declared.</exception>
+    /// <exception cref="InvalidOperationException">Another tensor is next.</exception>
+    /// <exception cref="CheckpointException">The file cannot be written.</exception>
+    public void Write(NamedTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        Write(tensor.Name, tensor.Bytes);
+    }
+
     /// <summary>Copies a tensor of another checkpoint, of any size, to the tensor of that name.</summary>
     /// <param name="tensor">The tensor; declared under its own name and of its own size.</param>
     /// <exception cref="InvalidOperationException">Another tensor is next.</exception>
