@@ -23,7 +23,10 @@ public class DocCommentTests
 
         Assert.That(comment.Parameters, Is.EquivalentTo(new Dictionary<string, string>
         {
-            ["x"] = "f32 [T, C].", ["y"] = "f32.", ["keys"] = "i8.", ["values"] = "i8.",
+            ["x"] = "f32 [T, C].",
+            ["y"] = "f32.",
+            ["keys"] = "i8.",
+            ["values"] = "i8.",
         }));
         Assert.That(comment.Remarks, Is.EqualTo("Fails if sad."));
     }
