@@ -3,6 +3,7 @@
 add_library(nq_compiler INTERFACE)
 target_compile_options(nq_compiler INTERFACE -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno)
 if(NQ_SANITIZE)
-    target_compile_options(nq_compiler INTERFACE -fsanitize=${NQ_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    # Not enum: a C caller may pass any integer, and refusing it is what the argument checks are for.
+    target_compile_options(nq_compiler INTERFACE -fsanitize=${NQ_SANITIZE} -fno-sanitize=enum -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(nq_compiler INTERFACE -fsanitize=${NQ_SANITIZE})
 endif()

@@ -1,12 +1,18 @@
 # CPU implementations: one folder and one line each. nq_add_implementation(name FLAGS...) compiles every file of native/src/cpu/<name>
-# with its own instruction-set flags into an object library; no such flag reaches any other file.
+# with its own instruction-set flags into an object library (no such flag reaches any other file) and defines NQ_CPU_<NAME> for the list in
+# dispatch.cpp. A folder without sources is no implementation.
 set(NQ_IMPLEMENTATION_OBJECTS "")
 function(nq_add_implementation name)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/native/src/cpu/${name}/*.cpp)
+    if(NOT sources)
+        return()
+    endif()
     add_library(nq_cpu_${name} OBJECT ${sources})
     target_include_directories(nq_cpu_${name} PRIVATE ${PROJECT_SOURCE_DIR}/native/include ${PROJECT_SOURCE_DIR}/native/src)
     target_compile_options(nq_cpu_${name} PRIVATE ${ARGN})
     target_link_libraries(nq_cpu_${name} PRIVATE nq_compiler)
+    string(TOUPPER ${name} upper)
+    add_compile_definitions(NQ_CPU_${upper})
     set(NQ_IMPLEMENTATION_OBJECTS ${NQ_IMPLEMENTATION_OBJECTS} $<TARGET_OBJECTS:nq_cpu_${name}> PARENT_SCOPE)
 endfunction()
 

@@ -40,6 +40,7 @@ struct kernels {
     // Outliers (threshold > 0 and not |x| < threshold) set outlier_columns[i] = 1; others leave it. outlier_columns may be null if threshold is 0.
     float (*int8_row_absmax)(const float* x, size_t n, float threshold, uint8_t* outlier_columns);
     // codes[i] = round_to_nearest_even(x[i] * (127 / row_absmax)), 0 for |x| >= threshold > 0, NaN, skip[i] != 0, or row_absmax 0 or NaN. skip may be null.
+    // Where 127 / row_absmax overflows, infinite products are clamped to +-127 and 0 gives 0.
     void (*int8_quantize_row)(const float* x, size_t n, float row_absmax, float threshold, const uint8_t* skip, int8_t* codes);
 
     // --- linear: y[m][n] for the panels panel_begin <= p < panel_end and all M rows of x; bias (N values) may be null

@@ -27,7 +27,8 @@ namespace nq::cpu {
 
 inline constexpr size_t panel_rows = 16;
 
-inline constexpr size_t panel_count(size_t rows) noexcept { return (rows + panel_rows - 1) / panel_rows; }
+// static: a file compiled for another instruction set must keep its copy to itself
+static constexpr size_t panel_count(size_t rows) noexcept { return (rows + panel_rows - 1) / panel_rows; }
 
 struct dense_panels {
     const void* data;

@@ -32,7 +32,7 @@ static inline uint16_t f16_from_f32(float value) {
     bits &= 0x7FFFFFFF;
     if (bits > 0x7F800000) return static_cast<uint16_t>(sign | 0x7E00 | ((bits >> 13) & 0x3FF));
     if (bits >= 0x477FF000) return static_cast<uint16_t>(sign | 0x7C00);  // 65520 and up
-    if (bits < 0x38800000) {                                             // below 2^-14: a multiple of 2^-24, the ulp of 0.5
+    if (bits < 0x38800000) {                                              // below 2^-14: a multiple of 2^-24, the ulp of 0.5
         return static_cast<uint16_t>(sign | (bits_of(float_of(bits) + 0.5f) - 0x3F000000));
     }
     bits += 0xFFF + ((bits >> 13) & 1);

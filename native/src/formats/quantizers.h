@@ -50,7 +50,7 @@ static inline uint8_t nearest_code_8bit(float y, const float* map) {
 }
 
 // LLM.int8() constants.
-inline constexpr float one_over_127 = 0x1.020408p-7f;      // 3C010204
+inline constexpr float one_over_127 = 0x1.020408p-7f;          // 3C010204
 inline constexpr float one_over_127_squared = 0x1.040c2p-14f;  // 38820610
 
 }  // namespace nq::formats

@@ -1,0 +1,117 @@
+#include "cpu/block_quantization.h"
+
+#include <cmath>
+
+#include "cpu/staging.h"
+#include "error.h"
+#include "formats/codebooks.h"
+
+namespace nq::cpu {
+
+namespace {
+
+constexpr size_t chunk_values = 4096;  // the largest 4-bit block; 16 KiB of f32 stay in the first-level cache
+
+const void* element(const flat_values& source, size_t index) {
+    return static_cast<const char*>(source.data) + index * element_size(source.dtype);
+}
+
+}  // namespace
+
+float load_block(const kernels& k, const flat_values& source, size_t first, size_t n, float* values) {
+    k.convert_to_f32(element(source, first), source.dtype, values, n);
+    return k.absmax(values, n);
+}
+
+size_t index_of_not_finite(const float* values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (!std::isfinite(values[i])) return i;
+    }
+    return n;
+}
+
+void round_to_f16_saturating(const kernels& k, const float* source, size_t n, float* destination) {
+    constexpr float most = 65504;
+    for (size_t i = 0; i < n; i++) {
+        const float x = source[i];
+        destination[i] = std::isinf(x) ? x : x > most ? most : x < -most ? -most : x;
+    }
+    k.round_through(destination, NQ_DTYPE_F16, destination, n);
+}
+
+void fail_not_finite(const flat_values& source, size_t index) {
+    float value;
+    scalar_kernels.convert_to_f32(element(source, index), source.dtype, &value, 1);
+    throw error(NQ_STATUS_INVALID_DATA, "value at flat index %zu is %s, expected a finite number", index,
+                std::isnan(value) ? "NaN"
+                : value > 0       ? "infinity"
+                                  : "-infinity");
+}
+
+void quantize_flat_4bit(cpu_backend& device, const flat_values& source, nq_quant_type type, uint32_t blocksize, uint8_t* packed,
+                        float* absmax) {
+    const kernels& k = device.kernel();
+    first_index bad;
+    device.parallel((source.count - 1) / blocksize + 1, 4 * blocksize, [&](size_t begin, size_t end, uint32_t) {
+        float values[chunk_values];
+        uint8_t codes[chunk_values + 1];
+        for (size_t block = begin; block < end; block++) {
+            const size_t first = block * blocksize, n = std::min<size_t>(blocksize, source.count - first);
+            const float largest = load_block(k, source, first, n, values);
+            if (!std::isfinite(largest)) {
+                bad.offer(first + index_of_not_finite(values, n));
+                continue;
+            }
+            absmax[block] = largest;
+            k.quantize_4bit_block(values, n, largest, type, codes);
+            codes[n] = formats::zero_code_4bit(type);
+            uint8_t* bytes = packed + first / 2;  // blocks have an even number of values, so they share no byte
+            for (size_t i = 0; i < n; i += 2) bytes[i / 2] = static_cast<uint8_t>(codes[i] << 4 | codes[i + 1]);
+        }
+    });
+    if (bad.found()) fail_not_finite(source, bad.get());
+}
+
+void quantize_flat_8bit(cpu_backend& device, const flat_values& source, float offset, const float* map, uint32_t blocksize, uint8_t* codes,
+                        float* absmax) {
+    const kernels& k = device.kernel();
+    first_index bad;
+    device.parallel((source.count - 1) / blocksize + 1, 16 * size_t{blocksize}, [&](size_t begin, size_t end, uint32_t) {
+        float values[chunk_values];
+        const auto load = [&](size_t at, size_t n) {
+            k.convert_to_f32(element(source, at), source.dtype, values, n);
+            if (offset != 0) {
+                for (size_t i = 0; i < n; i++) values[i] -= offset;
+            }
+        };
+        for (size_t block = begin; block < end; block++) {
+            const size_t first = block * blocksize, last = first + std::min<size_t>(blocksize, source.count - first);
+            float largest = 0;
+            for (size_t at = first; at < last && std::isfinite(largest); at += chunk_values) {
+                const size_t n = std::min(chunk_values, last - at);
+                load(at, n);
+                const float part = k.absmax(values, n);
+                if (!std::isfinite(part)) bad.offer(at + index_of_not_finite(values, n));
+                largest = part > largest || !std::isfinite(part) ? part : largest;
+            }
+            if (!std::isfinite(largest)) continue;
+            absmax[block] = largest;
+            for (size_t at = first; at < last; at += chunk_values) {
+                const size_t n = std::min(chunk_values, last - at);
+                if (last - first > chunk_values) load(at, n);  // else still there
+                k.quantize_8bit_block(values, n, largest, map, codes + at);
+            }
+        }
+    });
+    if (bad.found()) fail_not_finite(source, bad.get());
+}
+
+float mean_of(const flat_values& source) {
+    const float* values = static_cast<const float*>(source.data);
+    double sum = 0;
+    for (size_t i = 0; i < source.count; i++) sum += values[i];
+    if (!std::isfinite(sum)) fail_not_finite(source, index_of_not_finite(values, source.count));
+    return static_cast<float>(sum / static_cast<double>(source.count));
+}
+
+}  // namespace nq::cpu

@@ -1,0 +1,81 @@
+#include <cstring>
+
+#include "cpu/matrices.h"
+#include "cpu/staging.h"
+
+namespace nq::cpu {
+
+namespace {
+
+constexpr size_t chunk_columns = 256;
+
+// Between 16 rows of a chunk and its 16-lane vectors; T is as wide as an element.
+template <class T>
+void interleave(const char* rows, size_t valid, size_t n, char* panel) {
+    for (size_t c = 0; c < n; c++) {
+        T lanes[panel_rows] = {};
+        for (size_t r = 0; r < valid; r++) std::memcpy(&lanes[r], rows + (r * chunk_columns + c) * sizeof(T), sizeof(T));
+        std::memcpy(panel + c * sizeof lanes, lanes, sizeof lanes);
+    }
+}
+
+template <class T>
+void gather(const char* panel, size_t lane, size_t n, char* row) {
+    for (size_t c = 0; c < n; c++) std::memcpy(row + c * sizeof(T), panel + (c * panel_rows + lane) * sizeof(T), sizeof(T));
+}
+
+}  // namespace
+
+dense_matrix::dense_matrix(cpu_backend& device, size_t rows, size_t columns, nq_dtype dtype)
+    : rows_(rows),
+      columns_(columns),
+      dtype_(dtype),
+      data_(device.account(), panel_count(rows) * panel_rows * columns * element_size(dtype)) {}
+
+nq_matrix_info dense_matrix::info() const noexcept {
+    nq_matrix_info info{};
+    info.kind = NQ_MATRIX_DENSE;
+    info.dtype = dtype_;
+    info.rows = rows_;
+    info.columns = columns_;
+    info.storage_bytes = rows_ * columns_ * element_size(dtype_);
+    info.resident_bytes = data_.bytes();
+    return info;
+}
+
+void dense_matrix::fill_panel(const kernels& k, const host_weights& source, size_t panel) {
+    const size_t size = element_size(dtype_), source_size = element_size(source.dtype);
+    const size_t first = panel * panel_rows, valid = std::min(panel_rows, rows_ - first);
+    char* destination = data_.as<char>() + panel * panel_rows * columns_ * size;
+    alignas(64) char rows[panel_rows * chunk_columns * sizeof(float)];
+    float values[chunk_columns];
+    for (size_t c = 0; c < columns_; c += chunk_columns) {
+        const size_t n = std::min(chunk_columns, columns_ - c);
+        for (size_t r = 0; r < valid; r++) {
+            const char* from = static_cast<const char*>(source.data) + ((first + r) * columns_ + c) * source_size;
+            char* to = rows + r * chunk_columns * size;
+            if (source.dtype == dtype_) {
+                std::memcpy(to, from, n * size);
+            } else {
+                k.convert_to_f32(from, source.dtype, values, n);
+                k.convert_from_f32(values, to, dtype_, n);
+            }
+        }
+        char* vectors = destination + c * panel_rows * size;
+        size == 4 ? interleave<uint32_t>(rows, valid, n, vectors) : interleave<uint16_t>(rows, valid, n, vectors);
+    }
+}
+
+void dense_matrix::expand_row(const kernels& k, size_t row, float* values) const {
+    const size_t size = element_size(dtype_);
+    const char* panel = data_.as<char>() + row / panel_rows * panel_rows * columns_ * size;
+    char gathered[chunk_columns * sizeof(float)];
+    for (size_t c = 0; c < columns_; c += chunk_columns) {
+        const size_t n = std::min(chunk_columns, columns_ - c);
+        const char* vectors = panel + c * panel_rows * size;
+        size == 4 ? gather<uint32_t>(vectors, row % panel_rows, n, gathered) : gather<uint16_t>(vectors, row % panel_rows, n, gathered);
+        k.convert_to_f32(gathered, dtype_, values + c, n);
+    }
+}
+
+}  // namespace nq::cpu

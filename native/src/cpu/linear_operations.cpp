@@ -1,0 +1,149 @@
+// Linear layers. Work is split by panels of 16 output rows and never along a sum, so the number of threads does not show in the result.
+#include <cstring>
+
+#include "cpu/matrices.h"
+#include "cpu/staging.h"
+#include "formats/quantizers.h"
+
+namespace nq::cpu {
+
+namespace {
+
+// Row-wise int8 codes of f16(x), with the outlier columns left to the f32 product.
+class quantized_rows {
+public:
+    quantized_rows(cpu_backend& device, const f32_input& x, size_t rows, size_t columns, size_t padded_columns, float threshold)
+        : codes_(device.scratch().take_array<int8_t>(rows * padded_columns)),
+          row_absmax_(device.scratch().take_array<float>(rows)),
+          outliers_(device.scratch().take_array<uint32_t>(columns)) {
+        const kernels& k = device.kernel();
+        const uint32_t threads = device.thread_count();
+        const auto value_scratch = device.scratch().take_array<float>(threads * columns);
+        const auto flag_scratch = device.scratch().take_array<uint8_t>(threads * columns);
+        uint8_t* flags = flag_scratch.as<uint8_t>();
+        std::memset(flags, 0, threads * columns);
+        const auto rounded = [&](size_t row, uint32_t worker) {
+            float* values = value_scratch.as<float>() + worker * columns;
+            round_to_f16_saturating(k, x.row(row), columns, values);
+            return values;
+        };
+        device.parallel(rows, 4 * columns, [&](size_t begin, size_t end, uint32_t worker) {
+            for (size_t r = begin; r < end; r++) {
+                row_absmax_.as<float>()[r] = k.int8_row_absmax(rounded(r, worker), columns, threshold, flags + worker * columns);
+            }
+        });
+        if (threshold > 0) {
+            for (size_t c = 0; c < columns; c++) {
+                for (uint32_t worker = 1; worker < threads; worker++) flags[c] |= flags[worker * columns + c];
+                if (flags[c] != 0) outliers_.as<uint32_t>()[outlier_count_++] = static_cast<uint32_t>(c);
+            }
+        }
+        const uint8_t* skip = outlier_count_ > 0 ? flags : nullptr;
+        device.parallel(rows, 4 * columns, [&](size_t begin, size_t end, uint32_t worker) {
+            for (size_t r = begin; r < end; r++) {
+                int8_t* codes = codes_.as<int8_t>() + r * padded_columns;
+                k.int8_quantize_row(rounded(r, worker), columns, row_absmax_.as<float>()[r], threshold, skip, codes);
+                std::memset(codes + columns, 0, padded_columns - columns);
+            }
+        });
+    }
+
+    activations8bit activations(const f32_input& x, size_t rows) const {
+        return {codes_.as<int8_t>(), row_absmax_.as<float>(), x.data(), x.stride(), outliers_.as<uint32_t>(), outlier_count_, rows};
+    }
+
+private:
+    scratch_pool::lease codes_, row_absmax_, outliers_;
+    size_t outlier_count_ = 0;
+};
+
+// Matrices whose blocks run over row ends: a row at a time is expanded and multiplied with every row of x.
+void linear4bit_flat(cpu_backend& device, const matrix4bit& weights, const f32_input& x, size_t m, const float* bias,
+                     nq_dtype compute_dtype, f32_output& y) {
+    const kernels& k = device.kernel();
+    const size_t rows = weights.layout().rows, columns = weights.layout().columns;
+    const auto scratch = device.scratch().take_array<float>(device.thread_count() * columns);
+    device.parallel(rows, columns * (m + 4), [&](size_t begin, size_t end, uint32_t worker) {
+        float* values = scratch.as<float>() + worker * columns;
+        for (size_t n = begin; n < end; n++) {
+            weights.expand_row(n, values);
+            k.round_through(values, compute_dtype, values, columns);
+            for (size_t r = 0; r < m; r++) y.row(r)[n] = k.dot(x.row(r), values, columns) + (bias != nullptr ? bias[n] : 0.0f);
+        }
+    });
+}
+
+}  // namespace
+
+void cpu_backend::linear_forward(const matrix& weights, const tensor& x, const tensor* bias, const tensor& y) {
+    const dense_panels panels = static_cast<const dense_matrix&>(weights).panels();
+    const f32_input input(*this, x);
+    const optional_f32_input bias_input(*this, bias);
+    f32_output output(*this, y);
+    parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4, [&](size_t begin, size_t end, uint32_t) {
+        kernels_.linear(panels, input.data(), x.rows, input.stride(), bias_input.data(), output.data(), output.stride(), begin, end);
+    });
+    output.store();
+}
+
+void cpu_backend::linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype, const tensor& y) {
+    const matrix4bit& w = static_cast<const matrix4bit&>(weights);
+    const f32_input input(*this, x, compute_dtype);
+    const optional_f32_input bias_input(*this, bias, compute_dtype);
+    f32_output output(*this, y);
+    if (w.in_panels()) {
+        const panels4bit panels = w.panels();
+        parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4, [&](size_t begin, size_t end, uint32_t) {
+            kernels_.linear4bit(panels, input.data(), x.rows, input.stride(), bias_input.data(), compute_dtype, output.data(),
+                                output.stride(), begin, end);
+        });
+    } else {
+        linear4bit_flat(*this, w, input, x.rows, bias_input.data(), compute_dtype, output);
+    }
+    output.store(compute_dtype);
+}
+
+void cpu_backend::linear8bit_forward(const matrix& weights, const tensor& x, const tensor* bias, float threshold, const tensor& y) {
+    const panels8bit panels = static_cast<const matrix8bit&>(weights).panels();
+    const f32_input input(*this, x);
+    const optional_f32_input bias_input(*this, bias);
+    f32_output output(*this, y);
+    const quantized_rows quantized(*this, input, x.rows, x.columns, panels.padded_columns, threshold);
+    const activations8bit activations = quantized.activations(input, x.rows);
+    parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 8, [&](size_t begin, size_t end, uint32_t) {
+        kernels_.linear8bit(panels, activations, bias_input.data(), output.data(), output.stride(), begin, end);
+    });
+    output.store();
+}
+
+void cpu_backend::int8_matmul(const tensor& a, const tensor& b, const tensor& y) {
+    parallel(b.rows, a.columns * a.rows / 8, [&](size_t begin, size_t end, uint32_t) {
+        for (size_t n = begin; n < end; n++) {
+            const int8_t* column = reinterpret_cast<const int8_t*>(row_address(b, n));
+            for (size_t m = 0; m < a.rows; m++) {
+                reinterpret_cast<int32_t*>(row_address(y, m))[n] =
+                    kernels_.dot_int8(reinterpret_cast<const int8_t*>(row_address(a, m)), column, a.columns);
+            }
+        }
+    });
+}
+
+void cpu_backend::int8_matmul_dequantize(const tensor& acc, const tensor& row_absmax, const tensor& column_absmax, const tensor* bias,
+                                         const tensor& y) {
+    const optional_f32_input bias_input(*this, bias);
+    f32_output output(*this, y);
+    const float* rows = static_cast<const float*>(row_absmax.data);
+    const float* columns = static_cast<const float*>(column_absmax.data);
+    parallel(acc.rows, acc.columns, [&](size_t begin, size_t end, uint32_t) {
+        for (size_t m = begin; m < end; m++) {
+            const int32_t* sums = reinterpret_cast<const int32_t*>(row_address(acc, m));
+            for (size_t n = 0; n < acc.columns; n++) {
+                const float product = static_cast<float>(sums[n]) * (rows[m] * columns[n]) * formats::one_over_127_squared;
+                output.row(m)[n] = bias != nullptr ? product + bias_input.data()[n] : product;
+            }
+        }
+    });
+    output.store();
+}
+
+}  // namespace nq::cpu

@@ -1,0 +1,74 @@
+// Quantizers and dequantizers.
+#include <cmath>
+#include <limits>
+
+#include "cpu/scalar/scalar.h"
+#include "formats/quantizers.h"
+
+namespace nq::cpu::scalar {
+
+float absmax(const float* x, size_t n) {
+    float result = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (std::isnan(x[i])) return std::numeric_limits<float>::quiet_NaN();
+        result = std::fmax(result, std::fabs(x[i]));
+    }
+    return result;
+}
+
+void quantize_4bit_block(const float* x, size_t n, float absmax, nq_quant_type type, uint8_t* codes) {
+    const formats::block_scale scale(absmax);
+    for (size_t i = 0; i < n; i++) {
+        float y = scale.apply(x[i]);
+        codes[i] = type == NQ_QUANT_TYPE_FP4 ? formats::fp4_code(y) : formats::nf4_code(y);
+    }
+}
+
+void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize,
+                     float* values) {
+    for (size_t i = 0; i < n; i++) {
+        size_t element = first + i;
+        uint8_t byte = packed[element / 2];
+        values[i] = codebook[element % 2 == 0 ? byte >> 4 : byte & 15] * absmax[element / blocksize];
+    }
+}
+
+void quantize_8bit_block(const float* x, size_t n, float absmax, const float* map, uint8_t* codes) {
+    const formats::block_scale scale(absmax);
+    for (size_t i = 0; i < n; i++) codes[i] = formats::nearest_code_8bit(scale.apply(x[i]), map);
+}
+
+void dequantize_8bit_block(const uint8_t* codes, size_t n, const float* map, float absmax, float* values) {
+    for (size_t i = 0; i < n; i++) values[i] = map[codes[i]] * absmax;
+}
+
+float int8_row_absmax(const float* x, size_t n, float threshold, uint8_t* outlier_columns) {
+    float result = 0;
+    for (size_t i = 0; i < n; i++) {
+        float magnitude = std::fabs(x[i]);
+        if (threshold > 0) {
+            if (magnitude < threshold) {
+                result = std::fmax(result, magnitude);
+            } else {
+                outlier_columns[i] = 1;
+            }
+        } else {
+            if (!std::isfinite(magnitude)) return std::numeric_limits<float>::quiet_NaN();
+            result = std::fmax(result, magnitude);
+        }
+    }
+    return result;
+}
+
+void int8_quantize_row(const float* x, size_t n, float row_absmax, float threshold, const uint8_t* skip, int8_t* codes) {
+    const bool usable = row_absmax > 0;  // not for 0, nor NaN
+    const float scale = 127.0f / row_absmax;
+    for (size_t i = 0; i < n; i++) {
+        bool outlier = threshold > 0 && !(std::fabs(x[i]) < threshold);
+        float scaled = x[i] * scale;  // NaN also for 0 where the scale overflows
+        bool zero = !usable || outlier || std::isnan(scaled) || (skip != nullptr && skip[i] != 0);
+        codes[i] = zero ? int8_t{0} : static_cast<int8_t>(std::nearbyint(std::fmin(std::fmax(scaled, -127.0f), 127.0f)));
+    }
+}
+
+}  // namespace nq::cpu::scalar

@@ -1,0 +1,35 @@
+#include "cpu/scalar/scalar.h"
+
+namespace nq::cpu {
+
+const kernels scalar_kernels = {
+    .name = "scalar",
+    .description = "plain C++, the reference; runs on any processor",
+    .requires_features = "",
+    .convert_to_f32 = scalar::convert_to_f32,
+    .convert_from_f32 = scalar::convert_from_f32,
+    .round_through = scalar::round_through,
+    .absmax = scalar::absmax,
+    .quantize_4bit_block = scalar::quantize_4bit_block,
+    .dequantize_4bit = scalar::dequantize_4bit,
+    .quantize_8bit_block = scalar::quantize_8bit_block,
+    .dequantize_8bit_block = scalar::dequantize_8bit_block,
+    .int8_row_absmax = scalar::int8_row_absmax,
+    .int8_quantize_row = scalar::int8_quantize_row,
+    .linear = scalar::linear,
+    .linear4bit = scalar::linear4bit,
+    .linear8bit = scalar::linear8bit,
+    .dot = scalar::dot,
+    .dot_int8 = scalar::dot_int8,
+    .rmsnorm_row = scalar::rmsnorm_row,
+    .rotary_head = scalar::rotary_head,
+    .gated_silu = scalar::gated_silu,
+    .add = scalar::add,
+    .exp_sum = scalar::exp_sum,
+    .largest = scalar::largest,
+    .log_sum_exp = scalar::log_sum_exp,
+    .attention_scores = scalar::attention_scores,
+    .attention_values = scalar::attention_values,
+};
+
+}  // namespace nq::cpu
