@@ -140,6 +140,7 @@ run_tests() {
     mkdir -p "$RESULTS"
     test_native
     local project
+    export NATIVEQUANT_PACKAGES=$PWD/artifacts/packages
     for project in tests/*.Tests/*.csproj; do test_managed "$project"; done
     list_skipped
     printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
