@@ -119,9 +119,13 @@ all() {
 }
 
 pack() {
+    native
+    managed
+    make_packages
+}
+
+make_packages() {
     say "pack: artifacts/packages"
-    [[ -e build/release/native/libnativequant.so ]] || native
-    [[ -e artifacts/cli/nativequant ]] || managed
     rm -rf artifacts/packages
     dotnet pack NativeQuant.sln -c Release --no-build -v quiet -o artifacts/packages
     ls -1s --block-size=K artifacts/packages
@@ -135,7 +139,7 @@ run_tests() {
     setup
     native
     managed
-    pack
+    make_packages
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     test_native
