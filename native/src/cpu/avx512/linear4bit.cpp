@@ -86,6 +86,7 @@ template <int rows>
 void direct_product(const panels4bit& weights, const float* x, size_t x_stride, const float* bias, float* y, size_t y_stride,
                     size_t panel_begin, size_t panel_end) {
     constexpr int chains = rows <= 2 ? 4 : 2;
+    constexpr size_t most_vectors = 32;  // of one run of sums: keeps the rounding error of large blocks small
     const __m512 codebook = _mm512_loadu_ps(weights.codebook);
     const size_t group_vectors = weights.blocksize / 8;
     const size_t groups = weights.columns / weights.blocksize;
@@ -97,17 +98,20 @@ void direct_product(const panels4bit& weights, const float* x, size_t x_stride, 
         for (int r = 0; r < rows; ++r) total[r] = _mm512_setzero_ps();
         for (size_t group = 0; group < groups; ++group) {
             const __m512 absmax = scales.at(group);
-            __m512 sum[rows][chains];
-            for (int r = 0; r < rows; ++r)
-                for (int c = 0; c < chains; ++c) sum[r][c] = _mm512_setzero_ps();
-            for (size_t j = 0; j < group_vectors; ++j, codes += 16, xk += 8) {
-                _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
-                multiply_columns(_mm512_load_si512(codes), codebook, xk, x_stride, sum);
-            }
-            for (int r = 0; r < rows; ++r) {
-                for (int half = chains / 2; half > 0; half /= 2)
-                    for (int c = 0; c < half; ++c) sum[r][c] = _mm512_add_ps(sum[r][c], sum[r][c + half]);
-                total[r] = _mm512_fmadd_ps(sum[r][0], absmax, total[r]);
+            for (size_t first = 0; first < group_vectors; first += most_vectors) {
+                const size_t count = group_vectors - first < most_vectors ? group_vectors - first : most_vectors;
+                __m512 sum[rows][chains];
+                for (int r = 0; r < rows; ++r)
+                    for (int c = 0; c < chains; ++c) sum[r][c] = _mm512_setzero_ps();
+                for (size_t j = 0; j < count; ++j, codes += 16, xk += 8) {
+                    _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
+                    multiply_columns(_mm512_load_si512(codes), codebook, xk, x_stride, sum);
+                }
+                for (int r = 0; r < rows; ++r) {
+                    for (int half = chains / 2; half > 0; half /= 2)
+                        for (int c = 0; c < half; ++c) sum[r][c] = _mm512_add_ps(sum[r][c], sum[r][c + half]);
+                    total[r] = _mm512_fmadd_ps(sum[r][0], absmax, total[r]);
+                }
             }
         }
         const __mmask16 lanes = first_lanes(weights.rows - panel * 16);

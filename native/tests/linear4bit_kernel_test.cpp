@@ -1,0 +1,203 @@
+// 4-bit linear layers against f64 on the dequantized weights: both codebooks, plain and nested absmax, every compute type.
+#include "panel_packing.h"
+
+namespace nq::cpu::testing {
+namespace {
+
+std::vector<uint8_t> random_codes(size_t n, uint32_t seed) {
+    std::mt19937 generator(seed);
+    std::vector<uint8_t> codes(n);
+    for (uint8_t& c : codes) c = static_cast<uint8_t>(generator() & 15);
+    return codes;
+}
+
+struct shape {
+    size_t n, k;
+    uint32_t blocksize;
+};
+
+packed_4bit plain_matrix(const shape& s, nq_quant_type type, uint32_t seed) {
+    std::vector<float> absmax = normal_values(s.n * s.k / s.blocksize, seed + 1);
+    for (float& a : absmax) a = std::fabs(a) + 0.1f;
+    return packed_4bit(random_codes(s.n * s.k, seed), s.n, s.k, s.blocksize, type, absmax);
+}
+
+packed_4bit nested_matrix(const shape& s, nq_quant_type type, uint32_t nested_blocksize, uint32_t seed) {
+    const size_t blocks = s.n * s.k / s.blocksize;
+    std::vector<uint8_t> codes(blocks);
+    for (size_t i = 0; i < blocks; ++i) codes[i] = static_cast<uint8_t>(i * 101 + i / 3);
+    std::vector<float> nested((blocks + nested_blocksize - 1) / nested_blocksize);
+    for (size_t i = 0; i < nested.size(); ++i) nested[i] = 0.5f + 0.01f * static_cast<float>(i % 77);
+    return packed_4bit(random_codes(s.n * s.k, seed), s.n, s.k, s.blocksize, type, codes, nested, nested_blocksize, 1.37f);
+}
+
+class Linear4BitKernel : public KernelTest {
+protected:
+    std::vector<float> product(const packed_4bit& w, const guarded<float>& x, size_t m, const std::vector<float>& bias,
+                               nq_dtype compute_dtype = NQ_DTYPE_F32) const {
+        const size_t n = w.panels.rows, x_stride = x.size() / m, y_stride = n + 2;
+        const guarded<float> y((m - 1) * y_stride + n), b(bias);
+        for (size_t i = 0; i < y.size(); ++i) y[i] = canary;
+        kernel().linear4bit(w.panels, x.data(), m, x_stride, bias.empty() ? nullptr : b.data(), compute_dtype, y.data(), y_stride, 0,
+                            panel_count(n));
+        std::vector<float> result;
+        for (size_t i = 0; i < y.size(); ++i) {
+            if (i % y_stride < n)
+                result.push_back(y[i]);
+            else
+                EXPECT_EQ(y[i], canary);
+        }
+        return result;
+    }
+
+    void check(const packed_4bit& w, const std::vector<float>& values, size_t m, bool with_bias,
+               nq_dtype compute_dtype = NQ_DTYPE_F32) const {
+        const size_t n = w.panels.rows, k = w.panels.columns;
+        const guarded<float> x(values);
+        const std::vector<float> bias = with_bias ? normal_values(n, 11) : std::vector<float>();
+        std::vector<float> weights = w.weights;
+        for (float& v : weights) v = through(compute_dtype, v);
+        expect_close(product(w, x, m, bias, compute_dtype).data(), n, multiply(x.data(), m, k, weights, n, k, bias), m, n, k,
+                     1e-6 * std::fmax(1.0, std::sqrt(static_cast<double>(k) / 4096)));
+    }
+};
+NQ_FOR_EVERY_IMPLEMENTATION(Linear4BitKernel);
+
+TEST_P(Linear4BitKernel, MatchesF64ForEveryNumberOfRows) {
+    for (const nq_quant_type type : {NQ_QUANT_TYPE_NF4, NQ_QUANT_TYPE_FP4}) {
+        const shape s = {65, 192, 64};
+        const packed_4bit plain = plain_matrix(s, type, 1), nested = nested_matrix(s, type, 256, 2);
+        for (const size_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 31, 32, 33, 64, 65, 127}) {
+            check(plain, normal_values(m * s.k, 3), m, m % 2 == 0);
+            check(nested, normal_values(m * s.k, 4), m, m % 2 == 1);
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, MatchesF64ForEveryPanelTail) {
+    for (const size_t n : {1, 15, 16, 17, 31, 33, 64, 1000}) {
+        const shape s = {n, 128, 32};
+        const packed_4bit plain = plain_matrix(s, NQ_QUANT_TYPE_NF4, 5), nested = nested_matrix(s, NQ_QUANT_TYPE_FP4, 256, 6);
+        for (const size_t m : {1, 3, 40}) {
+            check(plain, normal_values(m * s.k, 7), m, true);
+            check(nested, normal_values(m * s.k, 8), m, false);
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, MatchesF64ForEveryBlocksizeAndInnerLength) {
+    for (const shape s : {shape{17, 32, 32},
+                          {17, 64, 64},
+                          {17, 96, 32},
+                          {17, 160, 32},
+                          {17, 192, 64},
+                          {17, 128, 128},
+                          {17, 384, 128},
+                          {33, 512, 256},
+                          {33, 1536, 512},
+                          {17, 2048, 1024},
+                          {17, 2048, 2048},
+                          {17, 4096, 4096},
+                          {17, 4096, 64},
+                          {17, 11008, 64},
+                          {17, 11008, 256}}) {
+        const packed_4bit plain = plain_matrix(s, NQ_QUANT_TYPE_NF4, 9), nested = nested_matrix(s, NQ_QUANT_TYPE_NF4, 256, 10);
+        for (const size_t m : {1, 2, 7, 34}) {
+            check(plain, normal_values(m * s.k, 12), m, true);
+            check(nested, normal_values(m * s.k, 13), m, true);
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, FollowsNestedBlocksAcrossRowsAndGroups) {
+    // Nested blocks that begin anywhere within a row, of any size.
+    for (const shape s : {shape{50, 352, 32}, {50, 11008, 64}, {20, 8192, 32}}) {
+        for (const uint32_t nested_blocksize : {1u, 7u, 16u, 100u, 256u}) {
+            const packed_4bit w = nested_matrix(s, NQ_QUANT_TYPE_NF4, nested_blocksize, 14);
+            for (const size_t m : {1, 6}) check(w, normal_values(m * s.k, 15), m, false);
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, RoundsWeightsThroughTheComputeType) {
+    const shape s = {49, 320, 64};
+    const packed_4bit w = plain_matrix(s, NQ_QUANT_TYPE_NF4, 16);
+    for (const nq_dtype compute_dtype : {NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+        for (const size_t m : {1, 3, 8, 40}) {
+            std::vector<float> x = normal_values(m * s.k, 17);
+            for (float& v : x) v = through(compute_dtype, v);
+            check(w, x, m, true, compute_dtype);
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, MatchesF64ForHardActivations) {
+    const shape s = {33, 256, 64};
+    const packed_4bit w = plain_matrix(s, NQ_QUANT_TYPE_NF4, 18);
+    for (const size_t m : {1, 2, 5, 40}) {
+        std::vector<float> outlier = normal_values(m * s.k, 19), alternating(m * s.k), tiny(m * s.k);
+        outlier[3] = 1e4f;
+        for (size_t i = 0; i < m * s.k; ++i) {
+            alternating[i] = i % 2 == 0 ? 1.0f : -1.0f;
+            tiny[i] = 1e-39f * static_cast<float>(i % 9);
+        }
+        for (const std::vector<float>& x : {outlier, alternating, tiny, std::vector<float>(m * s.k, 0.25f)}) check(w, x, m, false);
+        for (const float v : product(w, guarded<float>(std::vector<float>(m * s.k, -0.0f)), m, {})) EXPECT_EQ(v, 0.0f);
+    }
+}
+
+TEST_P(Linear4BitKernel, GivesZeroForBlocksOfZeros) {
+    const shape s = {20, 128, 64};
+    for (const nq_quant_type type : {NQ_QUANT_TYPE_NF4, NQ_QUANT_TYPE_FP4}) {
+        std::vector<float> absmax(s.n * 2, 0.0f);
+        absmax[2 * 3 + 1] = 2.0f;  // row 3 alone is not zero
+        const packed_4bit w(random_codes(s.n * s.k, 20), s.n, s.k, s.blocksize, type, absmax);
+        for (const size_t m : {1, 4, 40}) {
+            const std::vector<float> y = product(w, guarded<float>(normal_values(m * s.k, 21)), m, {});
+            for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i] == 0.0f, i % s.n != 3) << i;
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, GivesTheSameBitsForAnySharesOfPanels) {
+    const shape s = {150, 320, 64};
+    const size_t panels = panel_count(s.n);
+    const packed_4bit plain = plain_matrix(s, NQ_QUANT_TYPE_NF4, 22), nested = nested_matrix(s, NQ_QUANT_TYPE_NF4, 256, 23);
+    for (const packed_4bit* w : {&plain, &nested}) {
+        for (const nq_dtype compute_dtype : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+            for (const size_t m : {1, 3, 8, 40}) {
+                const guarded<float> x(normal_values(m * s.k, 24));
+                const std::vector<float> whole = product(*w, x, m, {}, compute_dtype);
+                for (const size_t share : {1, 2, 3, 4, 7}) {
+                    std::vector<float> y(m * s.n);
+                    for (size_t begin = 0; begin < panels; begin += share)
+                        kernel().linear4bit(w->panels, x.data(), m, s.k, nullptr, compute_dtype, y.data(), s.n, begin,
+                                            std::min(begin + share, panels));
+                    EXPECT_TRUE(same_values(y.data(), whole.data(), y.size())) << share << " panels a share, " << m << " rows";
+                }
+            }
+        }
+    }
+}
+
+TEST_P(Linear4BitKernel, KeepsNanAndInfinityInTheirRow) {
+    const shape s = {40, 192, 64};
+    const packed_4bit w = plain_matrix(s, NQ_QUANT_TYPE_NF4, 25);
+    for (const size_t m : {2, 3, 9, 50}) {
+        std::vector<float> values = normal_values(m * s.k, 26);
+        const std::vector<float> clean = product(w, guarded<float>(values), m, {});
+        for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
+            values[s.k + 191] = bad;
+            const std::vector<float> y = product(w, guarded<float>(values), m, {});
+            for (size_t i = 0; i < y.size(); ++i) {
+                if (i / s.n == 1)
+                    EXPECT_FALSE(std::isfinite(y[i]));
+                else
+                    EXPECT_EQ(bits(y[i]), bits(clean[i]));
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace nq::cpu::testing
