@@ -39,7 +39,7 @@ internal static class Errors
     public static ArgumentException NullAddress(string argument) => new("The address is zero: it describes no memory.", argument);
 
     public static ArgumentException ByteLengthDoesNotFit(string argument, long byteLength, DataType dataType, long rows, long columns) =>
-        new($"{byteLength} bytes do not make a {dataType} matrix [{rows}, {columns}], which takes {(Int128)rows * columns * dataType.ByteSize()} bytes.", argument);
+        new($"{byteLength} bytes do not make a {dataType} matrix [{rows}, {columns}], which takes {(UInt128)rows * (ulong)columns * (uint)dataType.ByteSize()} bytes.", argument);
 
     public static ArgumentException WrongLength(string argument, Int128 expected, long actual) =>
         new($"Has {actual} elements; expected {expected}.", argument);

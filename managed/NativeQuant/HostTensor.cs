@@ -28,7 +28,7 @@ public readonly struct HostTensor
             throw Errors.NullAddress(nameof(address));
         }
 
-        if ((Int128)rows * columns * dataType.ByteSize() != byteLength)
+        if (byteLength < 0 || (UInt128)rows * (ulong)columns * (uint)dataType.ByteSize() != (ulong)byteLength)
         {
             throw Errors.ByteLengthDoesNotFit(nameof(byteLength), byteLength, dataType, rows, columns);
         }

@@ -25,9 +25,9 @@ public readonly struct TensorView
             throw Errors.MisalignedOffset(nameof(byteOffset), byteOffset, dataType, elementSize);
         }
 
-        // 128 bits, so that no product of two 63-bit numbers can wrap around.
-        Int128 elements = rows == 0 || columns == 0 ? 0 : (((Int128)(rows - 1) * rowStride) + columns);
-        if (byteOffset + (elements * elementSize) > buffer.ByteLength)
+        // Four times a product of two 63-bit numbers still fits 128 bits.
+        UInt128 elements = rows == 0 || columns == 0 ? 0 : ((UInt128)(rows - 1) * (ulong)rowStride) + (ulong)columns;
+        if ((elements * (uint)elementSize) + (ulong)byteOffset > (ulong)buffer.ByteLength)
         {
             throw Errors.ViewOutsideBuffer(dataType, rows, columns, rowStride, byteOffset, buffer.ByteLength);
         }

@@ -75,6 +75,7 @@ public class LifetimeTests
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
+            device.TrimMemory();
         }
 
         Assert.That(device.AllocatedBytes, Is.EqualTo(before));

@@ -114,6 +114,5 @@ public class MatrixTests
     }
 
     private static long StorageBytes(Matrix4BitStorage storage) =>
-        storage.Packed.Length + (4L * (storage.Absmax?.Length ?? 0)) + (storage.AbsmaxCodes?.Length ?? 0) + (4L * (storage.NestedAbsmax?.Length ?? 0))
-        + (storage.NestedBlocksize == 0 ? 0 : sizeof(float));
+        storage.Packed.Length + (4L * (storage.Absmax?.Length ?? 0)) + (storage.AbsmaxCodes?.Length ?? 0) + (4L * (storage.NestedAbsmax?.Length ?? 0));
 }

@@ -65,8 +65,9 @@ public class NativeLibraryTests
     [Test]
     public void A_missing_library_gives_every_path_tried_and_what_to_do()
     {
-        NativeLibraryLoadException exception = Failure(Nowhere() with { HostDirectories = [Path.Combine(_folder, "packages")] });
-        string name = Here.FileName;
+        // A name of its own: the operating system finds a library by name that is already loaded.
+        const string name = "libabsent.so";
+        NativeLibraryLoadException exception = Failure(Nowhere() with { FileName = name, HostDirectories = [Path.Combine(_folder, "packages")] });
         Assert.That(exception.Attempts.Take(3), Is.EqualTo(new[]
         {
             $"{Path.Combine(_folder, name)}: no such file",
