@@ -1,0 +1,23 @@
+namespace NativeQuant.Models;
+
+/// <summary>How <see cref="CausalLM.Load"/> loads a model. Immutable.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>Device that holds and runs the model. Null (default): a CPU device that the model opens and disposes. A device given here stays the caller's.</summary>
+    public Device? Device { get; init; }
+
+    /// <summary>
+    /// Quantize while loading. Null (default): as the folder says, which for a folder without <c>quantization_config</c> means not at all.
+    /// For a folder whose weights are already quantized, the same format may be given, to choose another compute type or threshold.
+    /// </summary>
+    public QuantizationConfig? Quantization { get; init; }
+
+    /// <summary>
+    /// Type in which unquantized weights (embedding, norms, biases, skipped modules; all weights of an unquantized model) are held:
+    /// f32, f16 or bf16. Null (default): the type each is stored in. Quantized weights are always quantized from their stored values.
+    /// </summary>
+    public DataType? DataType { get; init; }
+
+    /// <summary>Read tokenizer.json if the folder has one. Default true. Without it a model takes and gives token ids only.</summary>
+    public bool LoadTokenizer { get; init; } = true;
+}
