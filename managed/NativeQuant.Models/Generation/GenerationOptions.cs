@@ -43,6 +43,26 @@ public sealed record GenerationOptions
     /// <summary>Ids that end the generation. Null (default): those of the model's generation_config.json, else of its config.json. Empty: none.</summary>
     public IReadOnlyList<int>? EosTokenIds { get; init; }
 
+    /// <summary>The options that a model's makers advise; what they leave open has its default.</summary>
+    /// <param name="config">Usually <see cref="CausalLM.GenerationConfig"/>.</param>
+    /// <returns>The options. A temperature of 0 becomes greedy choice.</returns>
+    public static GenerationOptions FromConfig(GenerationConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        GenerationOptions defaults = new();
+        return new GenerationOptions
+        {
+            MaxNewTokens = config.MaxNewTokens is int count and > 0 ? count : defaults.MaxNewTokens,
+            DoSample = config.DoSample == true && config.Temperature != 0,
+            Temperature = config.Temperature is double temperature and > 0 ? (float)temperature : defaults.Temperature,
+            TopK = config.TopK ?? defaults.TopK,
+            TopP = config.TopP is double topP and > 0 ? (float)topP : defaults.TopP,
+            MinP = (float?)config.MinP ?? defaults.MinP,
+            RepetitionPenalty = (float?)config.RepetitionPenalty ?? defaults.RepetitionPenalty,
+            EosTokenIds = config.EosTokenIds.Count > 0 ? config.EosTokenIds : null,
+        };
+    }
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">A value is outside its range; the message names it.</exception>
     internal void Validate()

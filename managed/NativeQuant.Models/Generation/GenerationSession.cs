@@ -68,15 +68,9 @@ public sealed partial class GenerationSession : IDisposable
             throw ModelErrors.WrongLength("Logits", _model.VocabularySize, lastLogits.Length, nameof(lastLogits));
         }
         Enter();
-        int before = Position;
         try
         {
-            ForwardLast(ids, lastLogits, cancellationToken);
-        }
-        catch
-        {
-            Rewind(before);
-            throw;
+            Advance(ids, lastLogits, cancellationToken);
         }
         finally
         {
@@ -199,18 +193,35 @@ public sealed partial class GenerationSession : IDisposable
         _workspace.Dispose();
     }
 
-    /// <summary>As <see cref="Forward"/> without its checks and bookkeeping.</summary>
-    private void ForwardLast(ReadOnlySpan<int> ids, Span<float> lastLogits, CancellationToken cancellationToken)
+    /// <summary>As <see cref="Forward"/>, for whoever has checked the ids and entered the session.</summary>
+    internal void Advance(ReadOnlySpan<int> ids, Span<float> lastLogits, CancellationToken cancellationToken)
     {
-        while (!ids.IsEmpty)
+        int before = Position;
+        try
         {
-            int count = Pass(ids, cancellationToken);
-            ids = ids[count..];
-            if (ids.IsEmpty && !lastLogits.IsEmpty)
+            while (!ids.IsEmpty)
             {
-                Read(_model.Decoder.Logits(_workspace, count - 1, 1), lastLogits);
+                int count = Pass(ids, cancellationToken);
+                ids = ids[count..];
+                if (ids.IsEmpty && !lastLogits.IsEmpty)
+                {
+                    Read(_model.Decoder.Logits(_workspace, count - 1, 1), lastLogits);
+                }
             }
         }
+        catch
+        {
+            Rewind(before);
+            throw;
+        }
+    }
+
+    /// <summary>Log-probability of one token by the logits of the last <see cref="Advance"/>.</summary>
+    internal float LastLogProbability(int id)
+    {
+        float result = 0;
+        ScoreRows(_workspace.Logits(1), new ReadOnlySpan<int>(in id), new Span<float>(ref result));
+        return result;
     }
 
     /// <summary>Feeds as many of <paramref name="ids"/> as one pass takes, and returns how many.</summary>

@@ -109,18 +109,18 @@ internal sealed class Sampler
                 total += weight;
             }
         }
-        Span<Candidate> kept = _candidates.AsSpan(0, count);
+        Span<Candidate> candidates = _candidates.AsSpan(0, count);
         if (_options.TopP < 1)
         {
-            kept = KeepTopP(kept, ref total);
+            count = KeepTopP(candidates, ref total);
         }
         if (_options.MinP > 0)
         {
-            kept = KeepMinP(kept, ref total);
+            count = KeepMinP(candidates[..count], ref total);
         }
         double target = _random.NextDouble() * total;
         double sum = 0;
-        foreach (ref readonly Candidate candidate in kept)
+        foreach (ref readonly Candidate candidate in candidates[..count])
         {
             sum += candidate.Weight;
             if (target < sum)
@@ -128,7 +128,7 @@ internal sealed class Sampler
                 return candidate.Id;
             }
         }
-        return kept[^1].Id;
+        return candidates[count - 1].Id;
     }
 
     /// <summary>The heap.Length-th largest value, through a min-heap of the largest seen.</summary>
@@ -158,7 +158,7 @@ internal sealed class Sampler
         return heap[0];
     }
 
-    private Span<Candidate> KeepTopP(Span<Candidate> candidates, ref double total)
+    private int KeepTopP(Span<Candidate> candidates, ref double total)
     {
         candidates.Sort(static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Id.CompareTo(b.Id));
         double limit = _options.TopP * total;
@@ -169,10 +169,10 @@ internal sealed class Sampler
             sum += candidates[count++].Weight;
         }
         total = sum;
-        return candidates[..count];
+        return count;
     }
 
-    private Span<Candidate> KeepMinP(Span<Candidate> candidates, ref double total)
+    private int KeepMinP(Span<Candidate> candidates, ref double total)
     {
         // The most probable candidate has weight 1: its score is the maximum.
         int count = 0;
@@ -186,7 +186,7 @@ internal sealed class Sampler
             }
         }
         total = sum;
-        return candidates[..count];
+        return count;
     }
 
     private readonly record struct Candidate(float Score, int Id, double Weight);

@@ -1,8 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
 using NativeQuant.Models.Checkpoints;
 
 namespace NativeQuant.Models;
 
 /// <summary>Every exception of loading, running and saving a model, so that each message is written once and names what, expected and got.</summary>
+[SuppressMessage("Usage", "CA2208", Justification = "The parameters named are those of the public members that throw.")]
 internal static class ModelErrors
 {
     public static NotSupportedException UnknownArchitecture(string got, IReadOnlyList<string> known) =>
@@ -72,6 +74,12 @@ internal static class ModelErrors
 
     public static InvalidOperationException SessionBusy() =>
         new("The session is in use: expected one call at a time; got a call while a generation or another call runs. Use one session per conversation.");
+
+    public static ArgumentException TextTooShort(int window, int got, string parameter) =>
+        new($"The text: expected at least {window} tokens, one window; got {got}.", parameter);
+
+    public static NotSupportedException NoBosToken() =>
+        new("Perplexity: expected a bos_token_id or eos_token_id in config.json or generation_config.json to begin each window with; got neither.");
 
     public static InvalidLogitsException InvalidLogit(int position, int id, float got) =>
         new(FormattableString.Invariant($"Logits after position {position}: expected finite numbers; got {got} for token {id}. The weights are damaged, or an activation overflowed."));

@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace NativeQuant.Models;
 
 /// <summary>How the numbers of one weight are held.</summary>
+[SuppressMessage("Naming", "CA1720", Justification = "The formats are known by these names.")]
 public enum WeightFormat
 {
     /// <summary>f32.</summary>
