@@ -37,9 +37,6 @@ internal static class ModelErrors
     public static CheckpointException UnexpectedTensors(string folder, IReadOnlyList<string> names) =>
         new(folder, names[0], "only tensors that config.json calls for", names.Count == 1 ? "this one besides" : $"this one and {names.Count - 1} more besides");
 
-    public static CheckpointException InvalidQuantState(string folder, string name, string expected, string got, Exception? cause = null) =>
-        new(folder, name, expected, got, cause);
-
     public static CheckpointException NoQuantizedWeights(string folder) =>
         new(folder, "quantization_config in config.json", "quantized weights in the checkpoint", "none");
 
@@ -83,9 +80,6 @@ internal static class ModelErrors
 
     public static InvalidLogitsException InvalidLogit(int position, int id, float got) =>
         new(FormattableString.Invariant($"Logits after position {position}: expected finite numbers; got {got} for token {id}. The weights are damaged, or an activation overflowed."));
-
-    public static CheckpointException WriteFailed(string folder, Exception cause) =>
-        new(folder, "writing", "a writable folder with enough space", cause.Message, cause);
 
     private static string Shape(IReadOnlyList<long> shape) => $"[{string.Join(", ", shape)}]";
 }

@@ -36,10 +36,10 @@ internal sealed class ModelWeight : IDisposable
 
     public LoadedWeight Describe() => Matrix switch
     {
-        Matrix4Bit matrix => Describe(FormatOf(matrix), matrix),
-        Matrix8Bit matrix => Describe(WeightFormat.Int8, matrix),
-        Matrix matrix => Describe(FormatOf(matrix.DataType), matrix),
-        null => new LoadedWeight(Name, FormatOf(Vector.DataType), Shape, _buffer!.ByteLength, _buffer.ByteLength),
+        Matrix4Bit matrix => Describe(EncodingOf(matrix), matrix),
+        Matrix8Bit matrix => Describe(WeightEncoding.Int8, matrix),
+        Matrix matrix => Describe(EncodingOf(matrix.DataType), matrix),
+        null => new LoadedWeight(Name, EncodingOf(Vector.DataType), Shape, _buffer!.ByteLength, _buffer.ByteLength),
     };
 
     public void Dispose()
@@ -48,20 +48,20 @@ internal sealed class ModelWeight : IDisposable
         _buffer?.Dispose();
     }
 
-    private LoadedWeight Describe(WeightFormat format, Matrix matrix) => new(Name, format, Shape, matrix.StorageBytes, matrix.ResidentBytes);
+    private LoadedWeight Describe(WeightEncoding encoding, Matrix matrix) => new(Name, encoding, Shape, matrix.StorageBytes, matrix.ResidentBytes);
 
-    private static WeightFormat FormatOf(Matrix4Bit matrix) => (matrix.QuantType, matrix.NestedBlocksize) switch
+    private static WeightEncoding EncodingOf(Matrix4Bit matrix) => (matrix.QuantType, matrix.NestedBlocksize) switch
     {
-        (QuantType.NF4, 0) => WeightFormat.NF4,
-        (QuantType.NF4, _) => WeightFormat.NF4DoubleQuant,
-        (_, 0) => WeightFormat.FP4,
-        _ => WeightFormat.FP4DoubleQuant,
+        (QuantType.NF4, 0) => WeightEncoding.NF4,
+        (QuantType.NF4, _) => WeightEncoding.NF4DoubleQuant,
+        (_, 0) => WeightEncoding.FP4,
+        _ => WeightEncoding.FP4DoubleQuant,
     };
 
-    private static WeightFormat FormatOf(DataType dataType) => dataType switch
+    private static WeightEncoding EncodingOf(DataType dataType) => dataType switch
     {
-        DataType.Float16 => WeightFormat.Float16,
-        DataType.BFloat16 => WeightFormat.BFloat16,
-        _ => WeightFormat.Float32,
+        DataType.Float16 => WeightEncoding.Float16,
+        DataType.BFloat16 => WeightEncoding.BFloat16,
+        _ => WeightEncoding.Float32,
     };
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using NativeQuant.Models.Checkpoints;
 
@@ -33,7 +32,7 @@ internal static class ModelWriter
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw ModelErrors.WriteFailed(folder, cause);
+            throw CheckpointErrors.WriteFailed(folder, cause);
         }
         WriteWeights(model, Path.Combine(staged.StagingPath, WeightsFile), progress, cancellationToken);
         staged.Commit();
@@ -49,7 +48,7 @@ internal static class ModelWriter
         {
             if (property.Name is "torch_dtype" or "dtype" && model.WeightType is DataType type)
             {
-                writer.WriteString(property.Name, QuantState4Bit.NameOf(type));
+                writer.WriteString(property.Name, BitsAndBytesNames.Of(type));
             }
             else if (property.Name != ModelLoader.QuantizationField)
             {
@@ -67,10 +66,11 @@ internal static class ModelWriter
     private static void WriteWeights(CausalLM model, string path, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
         using SafetensorsWriter writer = new(path);
-        WeightParts parts = new(model.Quantization?.Bnb4BitQuantStorage ?? "uint8");
+        WeightExport export = new(writer, (model.Quantization ?? new QuantizationConfig()).Bnb4BitQuantStorage);
         foreach (ModelWeight weight in model.Weights)
         {
-            parts.Declare(weight, writer);
+            cancellationToken.ThrowIfCancellationRequested();
+            export.Declare(weight);
         }
         long totalBytes = model.Memory.WeightBytes;
         long completedBytes = 0;
@@ -78,7 +78,7 @@ internal static class ModelWriter
         {
             cancellationToken.ThrowIfCancellationRequested();
             ModelWeight weight = model.Weights[i];
-            WeightParts.Write(weight, writer);
+            export.Write(weight);
             completedBytes += model.LoadReport.Weights[i].StoredBytes;
             progress?.Report(new LoadProgress(completedBytes, totalBytes, i + 1, model.Weights.Count, weight.Name));
         }

@@ -33,10 +33,10 @@ internal sealed class QuantizationPlan
             asked = null;
         }
         Validate(asked);
-        bool prequantized = checkpoint.Names.Any(QuantizedWeightReader.IsState);
+        bool prequantized = PrequantizedWeights.Any(checkpoint);
         if (prequantized)
         {
-            QuantizationConfig effective = stored ?? Infer(checkpoint);
+            QuantizationConfig effective = stored ?? PrequantizedWeights.InferConfig(checkpoint);
             return new QuantizationPlan(checkpoint.Folder, asked is null ? effective : WithRunTimeSettings(effective, asked), asked, selection: null);
         }
         if (stored is { LoadIn8Bit: true } or { LoadIn4Bit: true })
@@ -67,7 +67,7 @@ internal sealed class QuantizationPlan
         }
     }
 
-    private static string Name(QuantType quantType, bool doubleQuant) => $"4 bits, {QuantizedWeightReader.NameOf(quantType)}{(doubleQuant ? ", double quantization" : "")}";
+    private static string Name(QuantType quantType, bool doubleQuant) => $"4 bits, {BitsAndBytesNames.Of(quantType)}{(doubleQuant ? ", double quantization" : "")}";
 
     private static void Validate(QuantizationConfig? config)
     {
@@ -90,19 +90,4 @@ internal sealed class QuantizationPlan
         LlmInt8Threshold = asked.LlmInt8Threshold,
         Bnb4BitComputeType = asked.Bnb4BitComputeType,
     };
-
-    /// <summary>The configuration of quantized weights whose config.json has none: the format from the weights, else the defaults.</summary>
-    private static QuantizationConfig Infer(Checkpoint checkpoint)
-    {
-        if (checkpoint.Names.Any(static name => name.EndsWith(QuantizedWeightReader.RowAbsmaxSuffix, StringComparison.Ordinal)))
-        {
-            return new QuantizationConfig { LoadIn8Bit = true };
-        }
-        return new QuantizationConfig
-        {
-            LoadIn4Bit = true,
-            Bnb4BitQuantType = checkpoint.Names.Any(static name => name.EndsWith("bitsandbytes__nf4", StringComparison.Ordinal)) ? QuantType.NF4 : QuantType.FP4,
-            Bnb4BitUseDoubleQuant = checkpoint.Names.Any(static name => name.EndsWith(".nested_absmax", StringComparison.Ordinal)),
-        };
-    }
 }

@@ -17,7 +17,6 @@ internal sealed class WeightLoader : IDisposable
     private readonly DataType? _dataType;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellationToken;
-    private readonly QuantizedWeightReader _quantized;
     private readonly HashSet<string> _consumed = new(StringComparer.Ordinal);
     private readonly long _totalBytes;
     private List<ModelWeight> _weights = [];
@@ -31,7 +30,6 @@ internal sealed class WeightLoader : IDisposable
         _dataType = dataType;
         _progress = progress;
         _cancellationToken = cancellationToken;
-        _quantized = new QuantizedWeightReader(checkpoint, Consume);
         _totalBytes = checkpoint.Tensors.Sum(static tensor => tensor.ByteLength);
     }
 
@@ -62,15 +60,27 @@ internal sealed class WeightLoader : IDisposable
     {
         _cancellationToken.ThrowIfCancellationRequested();
         string name = module + ".weight";
-        Matrix? matrix = _quantized.Read(_device, module, outFeatures, inFeatures);
+        long[] shape = [outFeatures, inFeatures];
+        if (!_checkpoint.TryGet(name, out _))
+        {
+            throw ModelErrors.MissingTensor(_checkpoint.Folder, name, shape);
+        }
+        Matrix? matrix = PrequantizedWeights.Read(_checkpoint, _device, module, outFeatures, inFeatures);
         if (matrix is not null)
         {
             _weights.Add(new ModelWeight(name, matrix));
             _plan.CheckStored(matrix);
+            foreach (string part in PrequantizedWeights.TensorNames(module))
+            {
+                if (_checkpoint.TryGet(part, out CheckpointTensor? tensor))
+                {
+                    Consume(tensor);
+                }
+            }
         }
         else
         {
-            CheckpointTensor tensor = Find(name, [outFeatures, inFeatures]);
+            CheckpointTensor tensor = Find(name, shape);
             matrix = _plan.Quantizes(module) ? Quantize(tensor) : Dense(tensor);
         }
         TensorView? biasView = bias ? Vector(module + ".bias", outFeatures) : null;

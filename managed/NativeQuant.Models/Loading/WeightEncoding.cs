@@ -4,7 +4,7 @@ namespace NativeQuant.Models;
 
 /// <summary>How the numbers of one weight are held.</summary>
 [SuppressMessage("Naming", "CA1720", Justification = "The formats are known by these names.")]
-public enum WeightFormat
+public enum WeightEncoding
 {
     /// <summary>f32.</summary>
     Float32,
