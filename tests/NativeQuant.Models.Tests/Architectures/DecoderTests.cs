@@ -1,3 +1,5 @@
+using NUnit.Framework;
+
 namespace NativeQuant.Models.Tests;
 
 [TestFixture]

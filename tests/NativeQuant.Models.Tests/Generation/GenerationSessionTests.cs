@@ -1,7 +1,9 @@
+using NUnit.Framework;
+
 namespace NativeQuant.Models.Tests;
 
 [TestFixture]
-public class GenerationSessionTests
+public sealed class GenerationSessionTests : IDisposable
 {
     private const int Vocabulary = 96;
     private const int Context = 128;
@@ -16,8 +18,7 @@ public class GenerationSessionTests
         _model = CausalLM.Load(_synthetic.Folder);
     }
 
-    [OneTimeTearDown]
-    public void Unload()
+    public void Dispose()
     {
         _model.Dispose();
         _synthetic.Dispose();

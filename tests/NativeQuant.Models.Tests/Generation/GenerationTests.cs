@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using NUnit.Framework;
 
 namespace NativeQuant.Models.Tests;
 
 // On the sample model: text in, text out.
 [TestFixture]
-public class GenerationTests
+public sealed class GenerationTests : IDisposable
 {
     private const string Prompt = "It was a dark and stormy night, and the old man";
 
@@ -13,8 +14,7 @@ public class GenerationTests
     [OneTimeSetUp]
     public void Load() => _model = CausalLM.Load(TestData.SampleModelFolder);
 
-    [OneTimeTearDown]
-    public void Unload() => _model.Dispose();
+    public void Dispose() => _model.Dispose();
 
     [Test]
     public async Task Greedy_text_is_what_the_ids_decode_to()
