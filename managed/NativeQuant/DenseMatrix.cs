@@ -22,7 +22,7 @@ public sealed class DenseMatrix : Matrix
     {
         CheckSource(device, source);
         NqStatus status = NativeMethods.nq_matrix_create_dense(
-            device.Handle,
+            device.OpenHandle,
             (ulong)source.Rows,
             (ulong)source.Columns,
             (NqDtype)source.DataType,

@@ -45,6 +45,15 @@ public sealed class Device : IDisposable
 
     internal SafeDeviceHandle Handle { get; }
 
+    internal SafeDeviceHandle OpenHandle
+    {
+        get
+        {
+            Errors.ThrowIfDisposed(Handle, nameof(Device));
+            return Handle;
+        }
+    }
+
     // Device memory that lives in this process' own address space counts towards what a finalizer could free.
     internal bool IsHostResident => Kind == "cpu";
 
@@ -84,11 +93,11 @@ public sealed class Device : IDisposable
 
     /// <summary>Sets <see cref="PeakAllocatedBytes"/> to <see cref="AllocatedBytes"/>.</summary>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
-    public void ResetPeakMemory() => Errors.ThrowIfFailed(NativeMethods.nq_device_reset_peak(Open(Handle)));
+    public void ResetPeakMemory() => Errors.ThrowIfFailed(NativeMethods.nq_device_reset_peak(OpenHandle));
 
     /// <summary>Gives scratch memory that operations keep for reuse back to the operating system.</summary>
     /// <exception cref="ObjectDisposedException">The device was disposed.</exception>
-    public void TrimMemory() => Errors.ThrowIfFailed(NativeMethods.nq_device_trim(Open(Handle)));
+    public void TrimMemory() => Errors.ThrowIfFailed(NativeMethods.nq_device_trim(OpenHandle));
 
     /// <summary>Gives up the device. May be called any number of times, from any thread, before or after its buffers are disposed.</summary>
     public void Dispose() => Handle.Dispose();
@@ -97,15 +106,9 @@ public sealed class Device : IDisposable
     /// <returns>A text such as <c>cpu (avx512, 16 threads)</c>.</returns>
     public override string ToString() => $"{Kind} ({Implementation}, {ThreadCount} threads)";
 
-    private static SafeDeviceHandle Open(SafeDeviceHandle handle)
-    {
-        Errors.ThrowIfDisposed(handle, nameof(Device));
-        return handle;
-    }
-
     private NqDeviceInfo GetInfo()
     {
-        Errors.ThrowIfFailed(NativeMethods.nq_device_get_info(Open(Handle), out NqDeviceInfo info));
+        Errors.ThrowIfFailed(NativeMethods.nq_device_get_info(OpenHandle, out NqDeviceInfo info));
         return info;
     }
 }

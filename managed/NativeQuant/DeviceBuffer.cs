@@ -21,8 +21,7 @@ public sealed class DeviceBuffer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfLessThan(byteLength, 1);
-        Errors.ThrowIfDisposed(device.Handle, nameof(NativeQuant.Device));
-        Errors.ThrowIfFailed(NativeMethods.nq_buffer_create(device.Handle, (ulong)byteLength, out SafeBufferHandle handle));
+        Errors.ThrowIfFailed(NativeMethods.nq_buffer_create(device.OpenHandle, (ulong)byteLength, out SafeBufferHandle handle));
         if (device.IsHostResident)
         {
             handle.AddMemoryPressure(byteLength);

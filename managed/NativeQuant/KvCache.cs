@@ -24,9 +24,8 @@ public sealed class KvCache : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(kvHeads, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
-        Errors.ThrowIfDisposed(device.Handle, nameof(NativeQuant.Device));
         NqStatus status = NativeMethods.nq_kv_cache_create(
-            device.Handle, (uint)layers, (uint)kvHeads, (uint)headDim, (ulong)capacity, (NqDtype)dataType, out SafeKvCacheHandle handle);
+            device.OpenHandle, (uint)layers, (uint)kvHeads, (uint)headDim, (ulong)capacity, (NqDtype)dataType, out SafeKvCacheHandle handle);
         Errors.ThrowIfFailed(status);
         Handle = handle;
         Device = device;

@@ -86,7 +86,6 @@ public abstract class Matrix : IDisposable
     private protected static void CheckSource(Device device, in HostTensor source)
     {
         ArgumentNullException.ThrowIfNull(device);
-        Errors.ThrowIfDisposed(device.Handle, nameof(NativeQuant.Device));
         if (source.Address == 0)
         {
             throw Errors.NullAddress(nameof(source));

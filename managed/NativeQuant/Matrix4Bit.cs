@@ -44,7 +44,7 @@ public sealed class Matrix4Bit : Matrix
         CheckSource(device, source);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(blocksize);
         NqStatus status = NativeMethods.nq_matrix_quantize_4bit(
-            device.Handle,
+            device.OpenHandle,
             (ulong)source.Rows,
             (ulong)source.Columns,
             (NqDtype)source.DataType,
@@ -95,7 +95,6 @@ public sealed class Matrix4Bit : Matrix
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(storage);
-        Errors.ThrowIfDisposed(device.Handle, nameof(NativeQuant.Device));
         storage.Check(nameof(storage));
         SafeMatrixHandle handle;
         fixed (byte* packed = storage.Packed, codes = storage.AbsmaxCodes)
@@ -116,7 +115,7 @@ public sealed class Matrix4Bit : Matrix
                 NestedMap = nestedMap,
                 NestedOffset = storage.NestedOffset,
             };
-            Errors.ThrowIfFailed(NativeMethods.nq_matrix_import_4bit(device.Handle, native, out handle));
+            Errors.ThrowIfFailed(NativeMethods.nq_matrix_import_4bit(device.OpenHandle, native, out handle));
         }
 
         return new Matrix4Bit(device, handle);

@@ -26,7 +26,7 @@ public sealed class Matrix8Bit : Matrix
     {
         CheckSource(device, source);
         NqStatus status = NativeMethods.nq_matrix_quantize_8bit(
-            device.Handle,
+            device.OpenHandle,
             (ulong)source.Rows,
             (ulong)source.Columns,
             (NqDtype)source.DataType,
@@ -75,11 +75,10 @@ public sealed class Matrix8Bit : Matrix
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
-        Errors.ThrowIfDisposed(device.Handle, nameof(NativeQuant.Device));
         CheckLength(nameof(codes), codes.Length, (Int128)rows * columns);
         CheckLength(nameof(rowAbsmax), rowAbsmax.Length, rows);
         NqStatus status = NativeMethods.nq_matrix_import_8bit(
-            device.Handle, (ulong)rows, (ulong)columns, (NqDtype)dataType, codes, rowAbsmax, out SafeMatrixHandle handle);
+            device.OpenHandle, (ulong)rows, (ulong)columns, (NqDtype)dataType, codes, rowAbsmax, out SafeMatrixHandle handle);
         Errors.ThrowIfFailed(status);
         return new Matrix8Bit(device, handle);
     }

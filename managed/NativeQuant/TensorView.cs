@@ -9,7 +9,8 @@ namespace NativeQuant;
 /// </summary>
 /// <remarks>
 /// An immutable value without ownership, made by <see cref="DeviceBuffer.View"/>; every view lies inside its buffer. Using one after its
-/// buffer was disposed gives <see cref="ObjectDisposedException"/>. The default value views nothing, and operations refuse it.
+/// buffer was disposed gives <see cref="ObjectDisposedException"/>. The default value views nothing; operations refuse it, and
+/// views without elements.
 /// </remarks>
 public readonly struct TensorView
 {

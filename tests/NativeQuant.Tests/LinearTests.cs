@@ -65,6 +65,35 @@ public class LinearTests
         Closeness.AssertRelativeNorm("y", expected, y, Math.Pow(2, -8));
     }
 
+    [TestCaseSource(typeof(Implementations), nameof(Implementations.Supported))]
+    public void Many_threads_may_share_a_layer(string implementation)
+    {
+        const int m = 3, n = 70, k = 130, threads = 4;
+        using var layout = new Layout(implementation, m, n, k, DataType.Float32, biased: true);
+        using var four = new Linear4Bit(Matrix4Bit.Quantize(layout.Device, layout.Weights, n, k, QuantType.NF4), layout.NewBias());
+        using var eight = new Linear8Bit(Matrix8Bit.Quantize(layout.Device, layout.Weights, n, k), layout.NewBias());
+        foreach (Linear layer in new Linear[] { four, eight })
+        {
+            float[] expected = layout.Forward(layer);
+            var results = new List<float[]>[threads];
+            Thread[] workers = [.. Enumerable.Range(0, threads).Select(worker => new Thread(() =>
+            {
+                using var own = new DeviceTensors(layout.Device);
+                TensorView x = own.From<float>(layout.X, DataType.Float32, m, k);
+                TensorView y = own.New(DataType.Float32, m, n);
+                results[worker] = [];
+                for (int round = 0; round < 50; round++)
+                {
+                    layer.Forward(x, y);
+                    results[worker].Add(DeviceTensors.Singles(y));
+                }
+            }))];
+            Array.ForEach(workers, worker => worker.Start());
+            Array.ForEach(workers, worker => worker.Join());
+            Assert.That(results.SelectMany(result => result), Has.Exactly(threads * 50).EqualTo(expected));
+        }
+    }
+
     [Test]
     public void A_bias_of_another_length_is_refused()
     {
@@ -98,6 +127,7 @@ public class LinearTests
         TensorView x = tensors.New(DataType.Float32, 2, 5);
         Assert.That(() => layer.Forward(x, tensors.New(DataType.Float32, 2, 3)), Throws.ArgumentException.With.Message.Contains("5").And.Message.Contains("4"));
         Assert.That(() => layer.Forward(x.SliceColumns(0, 4), tensors.New(DataType.Float32, 1, 3)), Throws.ArgumentException);
+        Assert.That(() => layer.Forward(x.SliceRows(0, 0), x.SliceRows(0, 0)), Throws.ArgumentException, "no rows");
         Assert.That(() => layer.Forward(default, tensors.New(DataType.Float32, 2, 3)), Throws.ArgumentException.With.Property("ParamName").EqualTo("x"));
     }
 

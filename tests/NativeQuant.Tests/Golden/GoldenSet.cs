@@ -42,9 +42,10 @@ internal sealed class GoldenCase(string folder, JsonElement element)
         var other => throw new InvalidDataException($"{Name}: unknown quant_type {other}"),
     };
 
-    public bool Has(string role) => element.GetProperty("tensors").TryGetProperty(role, out _);
-
     public GoldenTensor this[string role] => Find(role) ?? throw new InvalidDataException($"{Name}: no tensor {role}");
+
+    // The one tensor whose role is this prefix and a type, such as A_f16.
+    public GoldenTensor WithPrefix(string prefix) => this[Roles.Single(role => role.StartsWith(prefix, StringComparison.Ordinal))];
 
     public GoldenTensor? Find(string role)
     {

@@ -24,8 +24,8 @@ internal static class Int8Check
     public static void RunMatmul(GoldenCase golden, DeviceTensors tensors)
     {
         float threshold = golden.Parameters.GetProperty("threshold").GetSingle();
-        GoldenTensor a = golden["A_f16"];
-        GoldenTensor w = golden["W_f16"];
+        GoldenTensor a = golden.WithPrefix("A_");
+        GoldenTensor w = golden.WithPrefix("W_");
         GoldenTensor cb = golden["CB"];
         GoldenTensor scb = golden["SCB"];
         AssertQuantized(w, 0, cb, scb, null, tensors);
@@ -94,7 +94,7 @@ internal static class Int8Check
 
     private static void AssertLayer(GoldenCase golden, string role, float threshold, DeviceTensors tensors)
     {
-        GoldenTensor a = golden["A_f16"];
+        GoldenTensor a = golden.WithPrefix("A_");
         GoldenTensor cb = golden["CB"];
         GoldenTensor expected = golden[role];
         using Matrix8Bit weight = Matrix8Bit.Import(
@@ -107,7 +107,9 @@ internal static class Int8Check
     }
 
     private static TensorView? Bias(GoldenCase golden, DeviceTensors tensors) =>
-        golden.Find("bias_f16") is { } bias ? tensors.From(bias.Bytes, bias.DataType, 1, bias.Count) : null;
+        golden.Roles.Any(role => role.StartsWith("bias_", StringComparison.Ordinal)) && golden.WithPrefix("bias_") is var bias
+            ? tensors.From(bias.Bytes, bias.DataType, 1, bias.Count)
+            : null;
 
     private static double Tolerance(DataType type) => type switch
     {
