@@ -1,1 +1,4 @@
-return 0;
+using NativeQuant.Cli;
+using NativeQuant.Cli.Output;
+
+return await NativeQuantCommandLine.RunAsync(args, Terminal.OfProcess()).ConfigureAwait(false);
