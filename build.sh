@@ -119,9 +119,13 @@ all() {
 }
 
 pack() {
+    native
+    managed
+    make_packages
+}
+
+make_packages() {
     say "pack: artifacts/packages"
-    [[ -e build/release/native/libnativequant.so ]] || native
-    [[ -e artifacts/cli/nativequant ]] || managed
     rm -rf artifacts/packages
     dotnet pack NativeQuant.sln -c Release --no-build -v quiet -o artifacts/packages
     ls -1s --block-size=K artifacts/packages
@@ -135,11 +139,12 @@ run_tests() {
     setup
     native
     managed
-    pack
+    make_packages
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     test_native
     local project
+    export NATIVEQUANT_PACKAGES=$PWD/artifacts/packages
     for project in tests/*.Tests/*.csproj; do test_managed "$project"; done
     list_skipped
     printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
