@@ -106,11 +106,13 @@ internal static class Errors
             text.Append("\n  ").Append(attempt);
         }
 
+        string fromSource = $"build the library from source and set {NativeLibraryLoader.PathVariable} to its file or folder.";
         text.Append("\nWhat to do: ");
         text.Append(isOverride
             ? $"let {NativeLibraryLoader.PathVariable} name a {fileName} of this version or a folder that holds one, or unset it to use the one that comes with the package."
-            : $"run \"dotnet add package NativeQuant.Runtime.{runtimeIdentifier}\" (and publish with -r {runtimeIdentifier} if you publish), "
-                + $"or build the library from source and set {NativeLibraryLoader.PathVariable} to its file or folder.");
+            : NativeLibrarySearch.PackagedRuntimes.Contains(runtimeIdentifier)
+            ? $"run \"dotnet add package NativeQuant.Runtime.{runtimeIdentifier}\" (and publish with -r {runtimeIdentifier} if you publish), or {fromSource}"
+            : $"there is no package for {runtimeIdentifier}, only for {string.Join(", ", NativeLibrarySearch.PackagedRuntimes)}; {fromSource}");
         return new NativeLibraryLoadException(text.ToString())
         {
             RuntimeIdentifier = runtimeIdentifier,

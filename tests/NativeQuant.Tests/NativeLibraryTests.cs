@@ -83,6 +83,13 @@ public class NativeLibraryTests
     }
 
     [Test]
+    public void A_runtime_without_a_package_is_told_so()
+    {
+        NativeLibraryLoadException exception = Failure(Nowhere() with { FileName = "libabsent.so", RuntimeIdentifier = "linux-riscv64" });
+        Assert.That(exception.Message, Does.Contain("no package for linux-riscv64").And.Not.Contain("dotnet add package"));
+    }
+
+    [Test]
     public void A_file_that_is_no_library_gives_the_words_of_the_loader()
     {
         string file = Path.Combine(_folder, Here.FileName);

@@ -10,6 +10,9 @@ namespace NativeQuant.Interop;
 //   5. the operating system's own search
 internal sealed record NativeLibrarySearch
 {
+    // Runtime identifiers for which there is a NativeQuant.Runtime package.
+    public static readonly string[] PackagedRuntimes = ["linux-x64"];
+
     public string? OverridePath { get; init; }
 
     public required string BaseDirectory { get; init; }
