@@ -151,10 +151,17 @@ public sealed class Checkpoint : IDisposable
 
     private static CheckpointException WithoutWeights(string folder)
     {
-        string? pickle = PicklePatterns
-            .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern))
-            .Order(StringComparer.Ordinal)
-            .FirstOrDefault();
-        return pickle is null ? CheckpointErrors.NoWeights(folder) : CheckpointErrors.PickledWeights(folder, Path.GetFileName(pickle));
+        try
+        {
+            string? pickle = PicklePatterns
+                .SelectMany(pattern => Directory.EnumerateFiles(folder, pattern))
+                .Order(StringComparer.Ordinal)
+                .FirstOrDefault();
+            return pickle is null ? CheckpointErrors.NoWeights(folder) : CheckpointErrors.PickledWeights(folder, Path.GetFileName(pickle));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return CheckpointErrors.FolderNotReadable(folder, exception);
+        }
     }
 }

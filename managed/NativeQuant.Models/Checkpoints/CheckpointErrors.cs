@@ -77,6 +77,9 @@ internal static class CheckpointErrors
     public static CheckpointException FolderMissing(string folder) =>
         new(folder, "folder", "a folder with a Hugging Face model", "no such folder");
 
+    public static CheckpointException FolderNotReadable(string folder, Exception cause) =>
+        new(folder, "folder", "a readable folder with a Hugging Face model", cause.Message, cause);
+
     public static CheckpointException NoWeights(string folder) =>
         new(folder, "folder", $"{Checkpoint.SingleFileName} or {Checkpoint.IndexFileName}", "neither");
 

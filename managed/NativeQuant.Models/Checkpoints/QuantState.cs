@@ -44,7 +44,9 @@ public sealed record QuantState
         }
         try
         {
-            using JsonDocument document = JsonDocument.Parse(tensor.Bytes.ToArray(), new JsonDocumentOptions { MaxDepth = MaximumDepth });
+            byte[] text = tensor.Bytes.ToArray();
+            GC.KeepAlive(tensor);
+            using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = MaximumDepth });
             return new Fields(tensor, document.RootElement).Read(isNested);
         }
         // InvalidOperationException: an escaped surrogate without its other half.

@@ -131,11 +131,21 @@ public static class QuantizedWeightReader
         {
             throw CheckpointErrors.WrongTensor(weight, $"{packedBytes} bytes, two codes in each, for [{state.Rows}, {state.Columns}]");
         }
-        return weight.Bytes[..checked((int)packedBytes)].ToArray();
+        byte[] packed = weight.Bytes[..checked((int)packedBytes)].ToArray();
+        GC.KeepAlive(weight);
+        return packed;
     }
 
-    private static byte[] ReadCodes(CheckpointTensor tensor, long count) =>
-        tensor.ElementType == "U8" && tensor.ElementCount == count ? tensor.Bytes.ToArray() : throw CheckpointErrors.WrongTensor(tensor, $"U8 [{count}]");
+    private static byte[] ReadCodes(CheckpointTensor tensor, long count)
+    {
+        if (tensor.ElementType != "U8" || tensor.ElementCount != count)
+        {
+            throw CheckpointErrors.WrongTensor(tensor, $"U8 [{count}]");
+        }
+        byte[] codes = tensor.Bytes.ToArray();
+        GC.KeepAlive(tensor);
+        return codes;
+    }
 
     private static float[] ReadFloats(CheckpointTensor tensor, long count)
     {
@@ -146,6 +156,7 @@ public static class QuantizedWeightReader
         ReadOnlySpan<byte> bytes = tensor.Bytes;
         float[] values = new float[count];
         bytes.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+        GC.KeepAlive(tensor);
         int bad = Array.FindIndex(values, value => !float.IsFinite(value));
         return bad < 0 ? values : throw CheckpointErrors.NotFinite(tensor, bad, values[bad]);
     }

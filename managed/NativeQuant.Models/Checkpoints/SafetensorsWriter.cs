@@ -201,13 +201,29 @@ public sealed class SafetensorsWriter : IDisposable
             return;
         }
         _disposed = true;
-        if (_stream is null || _committed)
+        if (_stream is not null && !_committed)
         {
-            return;
+            DeleteTemporaryFile(_stream);
         }
+    }
+
+    private static FileStream CreateFile(string path, long length) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.CreateNew,
+        Access = FileAccess.Write,
+        Share = FileShare.None,
+        PreallocationSize = length,
+    });
+
+    // ArgumentOutOfRangeException is what .NET makes of EFBIG, a file larger than the process or the file system may have.
+    private static bool IsWriteFailure(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentOutOfRangeException;
+
+    private void DeleteTemporaryFile(Stream stream)
+    {
         try
         {
-            _stream.Dispose();
+            stream.Dispose();
         }
         catch (Exception exception) when (IsWriteFailure(exception))
         {
@@ -222,16 +238,6 @@ public sealed class SafetensorsWriter : IDisposable
             // The folder became unwritable: the file keeps its temporary name, and the error that led here is the one to report.
         }
     }
-
-    private static FileStream CreateFile(string path, long length) => new(path, new FileStreamOptions
-    {
-        Mode = FileMode.CreateNew,
-        Access = FileAccess.Write,
-        Share = FileShare.None,
-        PreallocationSize = length,
-    });
-
-    private static bool IsWriteFailure(Exception exception) => exception is IOException or UnauthorizedAccessException or NotSupportedException;
 
     private void ThrowIfFinished()
     {
@@ -260,6 +266,7 @@ public sealed class SafetensorsWriter : IDisposable
             return;
         }
         byte[] header = Header();
+        FileSizeLimit.ReportAsError();
         _stream = _create(_temporaryPath, header.LongLength + (_entries.Count == 0 ? 0 : _entries[^1].End));
         _stream.Write(header);
     }

@@ -36,6 +36,7 @@ public sealed class StagedFolder : IDisposable
         StagedFolder folder = new(full, System.IO.Path.Combine(parent, $".{Guid.NewGuid():N}.tmp"));
         try
         {
+            FileSizeLimit.ReportAsError();
             folder.CreateParents(parent);
             Directory.CreateDirectory(folder.StagingPath);
             return folder;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 using NativeQuant.Models.Checkpoints;
 using NUnit.Framework;
@@ -6,8 +7,10 @@ using NUnit.Framework;
 namespace NativeQuant.Models.Tests.Checkpoints;
 
 [TestFixture]
-public sealed class SafetensorsWriterTests
+public sealed partial class SafetensorsWriterTests
 {
+    private const int FileSizeExceeded = 25; // SIGXFSZ
+
     private TemporaryFolder _folder = null!;
     private string _path = null!;
 
@@ -225,6 +228,35 @@ public sealed class SafetensorsWriterTests
             Assert.That(TryRun("umount", mount), Is.True);
         }
     }
+
+    [Test]
+    public void A_file_beyond_the_size_limit_of_the_process_is_a_CheckpointException()
+    {
+        // What .NET throws for EFBIG.
+        using SafetensorsWriter writer = new(_path, (_, _) => throw new ArgumentOutOfRangeException("value"));
+        writer.Declare("x", "U8", [1]);
+
+        Assert.That(() => writer.Write("x", [1]), Throws.TypeOf<CheckpointException>().With.InnerException.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    [Platform("Linux,MacOsX", Reason = "there is no such signal elsewhere")]
+    public void The_signal_that_comes_with_it_does_not_end_the_process()
+    {
+        using SafetensorsWriter writer = new(_path);
+        writer.Declare("x", "U8", [2]);
+        writer.Write("x", [1]);
+
+        Assert.That(SendSignal(Environment.ProcessId, FileSizeExceeded), Is.Zero);
+        Thread.Sleep(100);
+        writer.Write("x", [2]);
+        writer.Commit();
+
+        Assert.That(File.Exists(_path), Is.True);
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int process, int signal);
 
     private static bool TryRun(string program, params string[] arguments)
     {
