@@ -12,8 +12,8 @@ namespace nq::cpu::avx2 {
 
 constexpr size_t block_columns = 128;
 constexpr size_t block_rows = 6;
-constexpr size_t packed_rows = 48;
-constexpr size_t packed_stride = block_columns + 16;  // not a multiple of a page: rows fall on different cache sets
+constexpr size_t most_rows = 48;           // of x in a block
+constexpr size_t most_values = 32 * 1024;  // of x in a block's span of columns: half of a 256 KiB L2 cache
 
 struct block_output {
     const float* bias;
@@ -40,19 +40,24 @@ static inline void add_half(const block_target& target, float* y, size_t half, _
     store_first(y + column, count, _mm256_add_ps(before, sum));
 }
 
+// Unrolled by name: see avx512/block_product.h.
 template <int rows>
 static void multiply_rows(const float* weights, const float* x, size_t x_stride, size_t count, const block_target& target) {
     __m256 sum[rows][2];
+#pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+#pragma GCC unroll 1
     for (size_t k = 0; k < count; ++k) {
         const __m256 low = _mm256_loadu_ps(weights + k * 16);
         const __m256 high = _mm256_loadu_ps(weights + k * 16 + 8);
+#pragma GCC unroll 6
         for (int r = 0; r < rows; ++r) {
             const __m256 xk = _mm256_set1_ps(x[static_cast<size_t>(r) * x_stride + k]);
             sum[r][0] = _mm256_fmadd_ps(low, xk, sum[r][0]);
             sum[r][1] = _mm256_fmadd_ps(high, xk, sum[r][1]);
         }
     }
+#pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) {
         float* y = target.y + static_cast<size_t>(r) * target.y_stride;
         add_half(target, y, 0, sum[r][0]);
@@ -81,31 +86,26 @@ static void multiply_panel(const Weights& weights, size_t panel, size_t k, size_
     }
 }
 
+// Blocks of rows and spans of columns are chosen so that a block's span of x stays in the L2 cache while every panel is brought past it.
 template <class Weights>
 static void block_product(const Weights& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
                           size_t panel_end) {
     alignas(64) float scratch[block_columns * 16];
     const size_t columns = weights.columns;
-    // Few rows: x stays in the caches as it lies, and each panel is read from end to end in one stream.
-    if (m <= packed_rows / 2) {
-        for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-            for (size_t k = 0; k < columns; k += block_columns) {
-                const size_t count = columns - k < block_columns ? columns - k : block_columns;
-                multiply_panel(weights, panel, k, count, x + k, x_stride, m, 0, output, scratch);
+    size_t row = 0;
+    for (size_t blocks = (m + most_rows - 1) / most_rows; blocks > 0; --blocks) {
+        const size_t rows = (m - row + blocks - 1) / blocks;
+        const size_t span = most_values / rows / block_columns * block_columns;
+        for (size_t begin = 0; begin < columns; begin += span) {
+            const size_t end = columns - begin < span ? columns : begin + span;
+            for (size_t panel = panel_begin; panel < panel_end; ++panel) {
+                for (size_t k = begin; k < end; k += block_columns) {
+                    const size_t count = end - k < block_columns ? end - k : block_columns;
+                    multiply_panel(weights, panel, k, count, x + row * x_stride + k, x_stride, rows, row, output, scratch);
+                }
             }
         }
-        return;
-    }
-    // Many rows: a block of x is copied together once, since rows a power of two apart would share a few cache sets.
-    alignas(64) float packed[packed_rows * packed_stride];
-    for (size_t row = 0; row < m; row += packed_rows) {
-        const size_t rows = m - row < packed_rows ? m - row : packed_rows;
-        for (size_t k = 0; k < columns; k += block_columns) {
-            const size_t count = columns - k < block_columns ? columns - k : block_columns;
-            for (size_t r = 0; r < rows; ++r) memcpy(packed + r * packed_stride, x + (row + r) * x_stride + k, count * sizeof(float));
-            for (size_t panel = panel_begin; panel < panel_end; ++panel)
-                multiply_panel(weights, panel, k, count, packed, packed_stride, rows, row, output, scratch);
-        }
+        row += rows;
     }
 }
 

@@ -37,8 +37,11 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
     alignas(32) int16_t wide[static_cast<size_t>(rows)][wide_columns];
     const int8_t* w = panel_codes(weights, panel);
     __m256i sum[rows][4];
+#pragma GCC unroll 2
     for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
         for (int q = 0; q < 4; ++q) sum[r][q] = _mm256_setzero_si256();
+#pragma GCC unroll 1
     for (size_t k = 0; k < weights.padded_columns; k += wide_columns) {
         const size_t count = weights.padded_columns - k < wide_columns ? weights.padded_columns - k : wide_columns;
         for (int r = 0; r < rows; ++r) {
@@ -47,17 +50,22 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
                 _mm256_store_si256(reinterpret_cast<__m256i*>(wide[r] + i),
                                    _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
         }
+#pragma GCC unroll 1
         for (size_t i = 0; i < count; i += 4, w += 64) {
             __m256i weight[4];
+#pragma GCC unroll 4
             for (int q = 0; q < 4; ++q) weight[q] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(w + 16 * q)));
+#pragma GCC unroll 2
             for (int r = 0; r < rows; ++r) {
                 long long quad;
                 memcpy(&quad, wide[r] + i, sizeof quad);
                 const __m256i xk = _mm256_set1_epi64x(quad);
+#pragma GCC unroll 4
                 for (int q = 0; q < 4; ++q) sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(weight[q], xk));
             }
         }
     }
+#pragma GCC unroll 2
     for (int r = 0; r < rows; ++r) {
         float* yr = y + static_cast<size_t>(r) * y_stride;
         store_dequantized(weights, x, row + static_cast<size_t>(r), panel * 16, add_pairs(sum[r][0], sum[r][1]), bias, yr);

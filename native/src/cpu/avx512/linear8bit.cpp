@@ -56,8 +56,11 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
     const int8_t* w = panel_codes(weights, panel);
     const size_t panel_bytes = 16 * weights.padded_columns;
     __m512i sum[rows][panels];
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 3
         for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_setzero_si512();
+#pragma GCC unroll 1
     for (size_t k = 0; k < weights.padded_columns; k += offset_columns) {
         const size_t count = weights.padded_columns - k < offset_columns ? weights.padded_columns - k : offset_columns;
         for (int r = 0; r < rows; ++r) {
@@ -65,18 +68,24 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
             for (size_t i = 0; i < count; i += 64)
                 _mm512_store_si512(unsigned_x[r] + i, _mm512_xor_si512(_mm512_loadu_si512(source + i), flip));
         }
+#pragma GCC unroll 1
         for (size_t i = 0; i < count; i += 4, w += 64) {
             __m512i weight[panels];
+#pragma GCC unroll 3
             for (int p = 0; p < panels; ++p) weight[p] = _mm512_load_si512(w + static_cast<size_t>(p) * panel_bytes);
+#pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
                 int quad;
                 __builtin_memcpy(&quad, unsigned_x[r] + i, sizeof quad);
                 const __m512i xk = _mm512_set1_epi32(quad);
+#pragma GCC unroll 3
                 for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], xk, weight[p]);
             }
         }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 3
         for (int p = 0; p < panels; ++p)
             store_dequantized(weights, x, row + static_cast<size_t>(r), panel + static_cast<size_t>(p), sum[r][p], bias,
                               y + static_cast<size_t>(r) * y_stride);
