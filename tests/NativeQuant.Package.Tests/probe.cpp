@@ -1,5 +1,6 @@
 // Run under an emulated processor: opens the CPU device, multiplies with a 4-bit matrix of ones, prints the implementation and the sum.
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "nativequant/nativequant.h"
@@ -7,7 +8,7 @@
 static void require(nq_status status) {
     if (status != NQ_STATUS_OK) {
         std::fprintf(stderr, "%s: %s\n", nq_status_name(status), nq_last_error_message());
-        std::_Exit(1);
+        std::exit(1);
     }
 }
 
