@@ -15,7 +15,8 @@ struct shape {
 
 kv_cache make_cache(nq_device* device, uint32_t layers, const shape& s, uint64_t capacity) {
     kv_cache cache;
-    EXPECT_OK(nq_kv_cache_create(device, layers, static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.head_dim), capacity, NQ_DTYPE_F32, cache.out()));
+    EXPECT_OK(nq_kv_cache_create(device, layers, static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.head_dim), capacity,
+                                 NQ_DTYPE_F32, cache.out()));
     return cache;
 }
 
@@ -26,8 +27,8 @@ uint64_t length_of(nq_kv_cache* cache, uint32_t layer) {
 }
 
 // Attention of the last rows of q over keys and values [positions][kv_heads * head_dim].
-std::vector<double> reference(const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v, const shape& s, size_t rows,
-                              size_t positions, double scale, size_t window) {
+std::vector<double> reference(const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v, const shape& s,
+                              size_t rows, size_t positions, double scale, size_t window) {
     const size_t heads = s.kv_heads * s.group, kv_columns = s.kv_heads * s.head_dim, columns = heads * s.head_dim;
     std::vector<double> y(rows * columns);
     for (size_t t = 0; t < rows; t++) {
@@ -46,7 +47,8 @@ std::vector<double> reference(const std::vector<float>& q, const std::vector<flo
             }
             for (double& w : weights) sum += w = std::exp(w - most);
             for (size_t p = first; p <= last; p++) {
-                for (size_t i = 0; i < s.head_dim; i++) y[t * columns + h * s.head_dim + i] += weights[p - first] / sum * v[p * kv_columns + offset + i];
+                for (size_t i = 0; i < s.head_dim; i++)
+                    y[t * columns + h * s.head_dim + i] += weights[p - first] / sum * v[p * kv_columns + offset + i];
             }
         }
     }
@@ -106,8 +108,10 @@ TEST_P(Attention, NanReachesExactlyTheOutputsThatDependOnIt) {
     std::vector<float> k = normal_values(positions * kv_columns, 1), v = normal_values(positions * kv_columns, 2);
     k[bad * kv_columns + 9] = nan;  // a key of head 1
     const kv_cache cache = make_cache(device_, 1, s, positions);
-    ASSERT_OK(nq_kv_cache_append(cache, 0, array(device_, NQ_DTYPE_F32, positions, kv_columns, k), array(device_, NQ_DTYPE_F32, positions, kv_columns, v)));
-    const array q(device_, NQ_DTYPE_F32, positions, columns, normal_values(positions * columns, 3)), y(device_, NQ_DTYPE_F32, positions, columns);
+    ASSERT_OK(nq_kv_cache_append(cache, 0, array(device_, NQ_DTYPE_F32, positions, kv_columns, k),
+                                 array(device_, NQ_DTYPE_F32, positions, kv_columns, v)));
+    const array q(device_, NQ_DTYPE_F32, positions, columns, normal_values(positions * columns, 3)),
+        y(device_, NQ_DTYPE_F32, positions, columns);
     ASSERT_OK(nq_attention_forward(cache, 0, q, 0.35f, 0, y));
     const std::vector<float> result = y.floats();
     for (size_t t = 0; t < positions; t++) {

@@ -1,4 +1,5 @@
-// Results do not depend on the number of threads: every operation, on every implementation, with 1, 2, 3 and 7 threads, gives the same bits.
+// Results do not depend on the number of threads: every operation, on every implementation, with 1, 2, 3 and 7 threads, gives the same
+// bits.
 #include <cstring>
 #include <thread>
 
@@ -33,7 +34,8 @@ private:
         constexpr size_t n = 40001;
         std::vector<float> map(256);
         EXPECT_OK(nq_dynamic_map(1, map.data()));
-        const array x(device_, NQ_DTYPE_F32, 1, n, normal_values(n, 1)), packed(device_, NQ_DTYPE_U8, 1, (n + 1) / 2), absmax(device_, NQ_DTYPE_F32, 1, 626);
+        const array x(device_, NQ_DTYPE_F32, 1, n, normal_values(n, 1)), packed(device_, NQ_DTYPE_U8, 1, (n + 1) / 2),
+            absmax(device_, NQ_DTYPE_F32, 1, 626);
         const array m(device_, NQ_DTYPE_F32, 1, 256, map), codes(device_, NQ_DTYPE_U8, 1, n), y(device_, NQ_DTYPE_BF16, 1, n);
         EXPECT_OK(nq_quantize_4bit(x, NQ_QUANT_TYPE_NF4, 64, packed, absmax));
         EXPECT_OK(nq_dequantize_4bit(packed, absmax, NQ_QUANT_TYPE_NF4, 64, y));
@@ -54,7 +56,8 @@ private:
     void linear(size_t m, size_t k) {
         constexpr size_t n = 330;
         const std::vector<float> w = normal_values(n * k, 3);
-        const array x(device_, NQ_DTYPE_F32, m, k, normal_values(m * k, 4, 3)), y(device_, NQ_DTYPE_F32, m, n), bias(device_, NQ_DTYPE_F32, 1, n, normal_values(n, 5));
+        const array x(device_, NQ_DTYPE_F32, m, k, normal_values(m * k, 4, 3)), y(device_, NQ_DTYPE_F32, m, n),
+            bias(device_, NQ_DTYPE_F32, 1, n, normal_values(n, 5));
         for (nq_dtype type : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
             EXPECT_OK(nq_linear_forward(dense_matrix(device_, n, k, w, type), x, bias, y));
             keep(y);
@@ -83,7 +86,8 @@ private:
     void transformer(size_t rows) {
         constexpr size_t columns = 2048;
         const std::vector<float> values = normal_values(rows * columns, 7);
-        const array x(device_, NQ_DTYPE_F32, rows, columns, values), w(device_, NQ_DTYPE_F32, 1, columns, normal_values(columns, 8)), y(device_, NQ_DTYPE_F32, rows, columns);
+        const array x(device_, NQ_DTYPE_F32, rows, columns, values), w(device_, NQ_DTYPE_F32, 1, columns, normal_values(columns, 8)),
+            y(device_, NQ_DTYPE_F32, rows, columns);
         EXPECT_OK(nq_rmsnorm_forward(x, w, 1e-5f, y));
         keep(y);
         EXPECT_OK(nq_gated_silu_forward(x, y, y));
@@ -108,7 +112,8 @@ private:
         kv_cache cache;
         EXPECT_OK(nq_kv_cache_create(device_, 1, 2, 64, 200, NQ_DTYPE_F32, cache.out()));
         for (size_t rows : {100u, 1u, 1u}) {
-            const array kv(device_, NQ_DTYPE_F32, rows, 128, normal_values(rows * 128, 11)), q(device_, NQ_DTYPE_F32, rows, 512, normal_values(rows * 512, 12));
+            const array kv(device_, NQ_DTYPE_F32, rows, 128, normal_values(rows * 128, 11)),
+                q(device_, NQ_DTYPE_F32, rows, 512, normal_values(rows * 512, 12));
             const array y(device_, NQ_DTYPE_F32, rows, 512);
             EXPECT_OK(nq_kv_cache_append(cache, 0, kv, kv));
             EXPECT_OK(nq_attention_forward(cache, 0, q, 0.125f, 0, y));

@@ -1,5 +1,5 @@
-// The golden vectors: files recorded from bitsandbytes, listed in manifest.json. NATIVEQUANT_GOLDEN names their folder; else NATIVEQUANT_TEST_DATA
-// with golden/bitsandbytes, if that exists; else the project's own copy.
+// The golden vectors: files recorded from bitsandbytes, listed in manifest.json. NATIVEQUANT_GOLDEN names their folder; else
+// NATIVEQUANT_TEST_DATA with golden/bitsandbytes, if that exists; else the project's own copy.
 #pragma once
 
 #include <filesystem>
@@ -45,7 +45,9 @@ public:
         if (type == "i8") return NQ_DTYPE_I8;
         return type == "i32" ? NQ_DTYPE_I32 : NQ_DTYPE_F32;
     }
-    size_t size(const std::string& role, size_t dimension) const { return static_cast<size_t>(tensor(role)["shape"].items.at(dimension).value); }
+    size_t size(const std::string& role, size_t dimension) const {
+        return static_cast<size_t>(tensor(role)["shape"].items.at(dimension).value);
+    }
     std::vector<uint8_t> bytes(const std::string& role) const { return read_file(golden_folder() / tensor(role)["file"].text); }
     std::vector<float> floats(const std::string& role) const { return decode(bytes(role), dtype(role)); }
     template <class T>

@@ -113,7 +113,8 @@ TEST_P(Golden, BlockwiseQuantizationAgrees) {
             const int low = std::min(actual[i], expected[i]);
             const float middle = 0.5f * (map[static_cast<size_t>(low)] + map[static_cast<size_t>(low) + 1]);
             const float y = x[i] / scale;
-            const bool tie = std::abs(actual[i] - expected[i]) == 1 && std::fabs(y - middle) <= 2 * std::fabs(std::nextafter(middle, 2.0f) - middle);
+            const bool tie =
+                std::abs(actual[i] - expected[i]) == 1 && std::fabs(y - middle) <= 2 * std::fabs(std::nextafter(middle, 2.0f) - middle);
             if (!same_value && !tie) wrong++;
         }
         EXPECT_EQ(wrong, 0u);
@@ -167,7 +168,8 @@ TEST_P(Golden, RowWiseInt8IsBitExact) {
         const size_t rows = c.size("input", 0), columns = c.size("input", 1);
         const float threshold = static_cast<float>(c.parameters()["threshold"].value);
         const array input = c.on(device_, "input", rows, columns);
-        const array codes(device_, NQ_DTYPE_I8, rows, columns), absmax(device_, NQ_DTYPE_F32, 1, rows), outliers(device_, NQ_DTYPE_U8, 1, columns);
+        const array codes(device_, NQ_DTYPE_I8, rows, columns), absmax(device_, NQ_DTYPE_F32, 1, rows),
+            outliers(device_, NQ_DTYPE_U8, 1, columns);
         ASSERT_OK(nq_quantize_int8_rows(input, threshold, codes, absmax, outliers));
         EXPECT_EQ(codes.as<int8_t>(), c.as<int8_t>("q"));
         EXPECT_EQ(absmax.floats(), c.floats("stats"));

@@ -45,7 +45,8 @@ TEST_P(Linear, FourBitIsExactToSummationOrder) {
                         const std::vector<float> x = normal_values(m * k, 6);
                         const array in(device_, NQ_DTYPE_F32, m, k, x, 1), out(device_, NQ_DTYPE_F32, m, n, 2);
                         ASSERT_OK(nq_linear4bit_forward(weights, in, bias_array, NQ_DTYPE_F32, out));
-                        ASSERT_LE(relative_error(out.floats(), product(x, w, bias, m, n, k)), bound(k)) << m << ' ' << n << ' ' << k << ' ' << nested;
+                        ASSERT_LE(relative_error(out.floats(), product(x, w, bias, m, n, k)), bound(k))
+                            << m << ' ' << n << ' ' << k << ' ' << nested;
                     }
                 }
             }
@@ -109,8 +110,8 @@ TEST_P(Linear, TensorsOfEveryTypeAreRoundedOnce) {
 }
 
 // LLM.int8() written out in f64, from the definition.
-std::vector<double> llm_int8(const std::vector<float>& x, const std::vector<int8_t>& cb, const std::vector<float>& scb, const std::vector<float>& bias,
-                             float threshold, size_t m, size_t n, size_t k) {
+std::vector<double> llm_int8(const std::vector<float>& x, const std::vector<int8_t>& cb, const std::vector<float>& scb,
+                             const std::vector<float>& bias, float threshold, size_t m, size_t n, size_t k) {
     std::vector<float> half(x.size());
     for (size_t i = 0; i < x.size(); i++) half[i] = formats::f32_from_f16(formats::f16_from_f32(std::clamp(x[i], -65504.0f, 65504.0f)));
     std::vector<bool> outlier(k);
@@ -195,7 +196,8 @@ TEST_P(Linear, ProductsOfInt8AreExact) {
 
 TEST_P(Linear, TheInt8EpilogueScalesAndAddsTheBias) {
     const array acc(device_, 2, 3, std::vector<int32_t>{16129, -16129, 1, 0, 2147483647, -5}), rows(device_, NQ_DTYPE_F32, 1, 2, {2, 3});
-    const array columns(device_, NQ_DTYPE_F32, 1, 3, {1, 10, 0.5f}), bias(device_, NQ_DTYPE_F16, 1, 3, {1, 2, 3}), out(device_, NQ_DTYPE_F32, 2, 3);
+    const array columns(device_, NQ_DTYPE_F32, 1, 3, {1, 10, 0.5f}), bias(device_, NQ_DTYPE_F16, 1, 3, {1, 2, 3}),
+        out(device_, NQ_DTYPE_F32, 2, 3);
     ASSERT_OK(nq_int8_matmul_dequantize(acc, rows, columns, bias, out));
     const std::vector<float> y = out.floats();
     EXPECT_NEAR(y[0], 3, 1e-5);
@@ -228,7 +230,8 @@ TEST_P(Linear, NotFiniteActivationsReachTheirRowOnly) {
     constexpr size_t m = 5, n = 18, k = 128;
     std::vector<float> w = normal_values(n * k, 23);
     for (float& v : w) v += v < 0 ? -0.1f : 0.1f;  // no zero weight, whose product with infinity would be NaN instead of infinity
-    const matrix dense = dense_matrix(device_, n, k, w), four = matrix_4bit(device_, n, k, w, NQ_QUANT_TYPE_NF4, 64, true), eight = matrix_8bit(device_, n, k, w);
+    const matrix dense = dense_matrix(device_, n, k, w), four = matrix_4bit(device_, n, k, w, NQ_QUANT_TYPE_NF4, 64, true),
+                 eight = matrix_8bit(device_, n, k, w);
     for (float bad : {nan, infinity, -infinity}) {
         for (size_t column : {0u, 77u, 127u}) {
             std::vector<float> x = normal_values(m * k, 24);

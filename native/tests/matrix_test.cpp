@@ -46,12 +46,14 @@ struct storage_4bit {
             view.nested_map = nested_map.data();
         }
     }
-    explicit storage_4bit(const nq_matrix_info& i) : storage_4bit(i.rows, i.columns, i.quant_type, i.dtype, i.blocksize, i.nested_blocksize) {}
+    explicit storage_4bit(const nq_matrix_info& i)
+        : storage_4bit(i.rows, i.columns, i.quant_type, i.dtype, i.blocksize, i.nested_blocksize) {}
 };
 
 TEST_P(Matrix, FourBitIsImportedAndExportedBitForBit) {
     std::mt19937 generator(1);
-    for (const auto& [rows, columns] : {std::pair<size_t, size_t>{1, 1}, {1, 64}, {3, 5}, {16, 128}, {17, 192}, {33, 100}, {7, 4096}, {130, 63}}) {
+    for (const auto& [rows, columns] :
+         {std::pair<size_t, size_t>{1, 1}, {1, 64}, {3, 5}, {16, 128}, {17, 192}, {33, 100}, {7, 4096}, {130, 63}}) {
         for (uint32_t blocksize : {32u, 64u, 4096u}) {
             for (uint32_t nested : {0u, 256u, 16u}) {
                 storage_4bit in(rows, columns, NQ_QUANT_TYPE_FP4, NQ_DTYPE_BF16, blocksize, nested);
@@ -96,7 +98,8 @@ TEST_P(Matrix, FourBitQuantizationEqualsTheTensorOperations) {
                 ASSERT_OK(nq_quantize_absmax(absmax, map_array, 256, codes, nested_absmax, offset));
                 for (int nested : {0, 1}) {
                     matrix weights;
-                    ASSERT_OK(nq_matrix_quantize_4bit(device_, rows, columns, type, bytes.data() + 1, bytes.size() - 1, quant_type, 64, nested, weights.out()));
+                    ASSERT_OK(nq_matrix_quantize_4bit(device_, rows, columns, type, bytes.data() + 1, bytes.size() - 1, quant_type, 64,
+                                                      nested, weights.out()));
                     storage_4bit out(info_of(weights));
                     ASSERT_OK(nq_matrix_export_4bit(weights, &out.view));
                     EXPECT_EQ(out.packed, packed.bytes());
@@ -169,7 +172,8 @@ TEST_P(Matrix, EightBitRoundsWeightsThroughF16) {
     std::vector<int8_t> codes(values.size());
     std::vector<float> absmax(19);
     ASSERT_OK(nq_matrix_export_8bit(weights, codes.data(), absmax.data()));
-    const array input(device_, NQ_DTYPE_F16, 19, 70, values), expected(device_, NQ_DTYPE_I8, 19, 70), expected_absmax(device_, NQ_DTYPE_F32, 1, 19);
+    const array input(device_, NQ_DTYPE_F16, 19, 70, values), expected(device_, NQ_DTYPE_I8, 19, 70),
+        expected_absmax(device_, NQ_DTYPE_F32, 1, 19);
     ASSERT_OK(nq_quantize_int8_rows(input, 0, expected, expected_absmax, nullptr));
     EXPECT_EQ(codes, expected.as<int8_t>());
     EXPECT_EQ(absmax, expected_absmax.floats());
@@ -186,13 +190,16 @@ TEST_P(Matrix, WeightsThatAreNotFiniteAreRefusedByIndex) {
             if (index < 700) values[index + 30] = bad;  // the first one is named
             matrix weights;
             const std::string name = "value at flat index " + std::to_string(index) + " is ";
-            EXPECT_EQ(nq_matrix_quantize_4bit(device_, 16, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, NQ_QUANT_TYPE_NF4, 64, 1, weights.out()),
+            EXPECT_EQ(nq_matrix_quantize_4bit(device_, 16, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, NQ_QUANT_TYPE_NF4, 64,
+                                              1, weights.out()),
                       NQ_STATUS_INVALID_DATA);
             EXPECT_EQ(std::string(nq_last_error_message()).rfind(name, 0), 0u) << nq_last_error_message();
-            EXPECT_EQ(nq_matrix_quantize_8bit(device_, 16, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, weights.out()), NQ_STATUS_INVALID_DATA);
+            EXPECT_EQ(nq_matrix_quantize_8bit(device_, 16, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, weights.out()),
+                      NQ_STATUS_INVALID_DATA);
             EXPECT_EQ(std::string(nq_last_error_message()).rfind(name, 0), 0u) << nq_last_error_message();
             const array input(device_, NQ_DTYPE_F32, 1, values.size(), values), packed(device_, NQ_DTYPE_U8, 1, values.size() / 2);
-            EXPECT_EQ(nq_quantize_4bit(input, NQ_QUANT_TYPE_FP4, 32, packed, array(device_, NQ_DTYPE_F32, 1, values.size() / 32)), NQ_STATUS_INVALID_DATA);
+            EXPECT_EQ(nq_quantize_4bit(input, NQ_QUANT_TYPE_FP4, 32, packed, array(device_, NQ_DTYPE_F32, 1, values.size() / 32)),
+                      NQ_STATUS_INVALID_DATA);
             EXPECT_EQ(std::string(nq_last_error_message()).rfind(name, 0), 0u) << nq_last_error_message();
         }
     }

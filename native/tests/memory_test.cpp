@@ -48,7 +48,8 @@ TEST(Memory, MoreThanThereIsIsRefusedWithBothFigures) {
         nq_buffer* b = nullptr;
         EXPECT_EQ(nq_buffer_create(cpu, bytes, &b), NQ_STATUS_OUT_OF_MEMORY);
         EXPECT_EQ(b, nullptr);
-        EXPECT_NE(std::string(nq_last_error_message()).find(std::to_string(bytes) + " bytes asked for"), std::string::npos) << nq_last_error_message();
+        EXPECT_NE(std::string(nq_last_error_message()).find(std::to_string(bytes) + " bytes asked for"), std::string::npos)
+            << nq_last_error_message();
         EXPECT_NE(std::string(nq_last_error_message()).find("bytes available"), std::string::npos);
     }
     EXPECT_EQ(cpu.info().allocated_bytes, 0u);

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <string>
@@ -199,22 +199,24 @@ protected:
     device device_;
 };
 
-#define NQ_RUN_ON_EVERY_IMPLEMENTATION(suite)                                                          \
-    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(::nq::test::implementations()),            \
+#define NQ_RUN_ON_EVERY_IMPLEMENTATION(suite)                                              \
+    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(::nq::test::implementations()), \
                              [](const testing::TestParamInfo<std::string>& info) { return info.param; })
 
 // --- matrices
 
-inline matrix dense_matrix(nq_device* device, size_t rows, size_t columns, const std::vector<float>& values, nq_dtype dtype = NQ_DTYPE_F32) {
+inline matrix dense_matrix(nq_device* device, size_t rows, size_t columns, const std::vector<float>& values,
+                           nq_dtype dtype = NQ_DTYPE_F32) {
     matrix result;
     EXPECT_OK(nq_matrix_create_dense(device, rows, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, dtype, result.out()));
     return result;
 }
 
-inline matrix matrix_4bit(nq_device* device, size_t rows, size_t columns, const std::vector<float>& values, nq_quant_type type, uint32_t blocksize,
-                          bool nested) {
+inline matrix matrix_4bit(nq_device* device, size_t rows, size_t columns, const std::vector<float>& values, nq_quant_type type,
+                          uint32_t blocksize, bool nested) {
     matrix result;
-    EXPECT_OK(nq_matrix_quantize_4bit(device, rows, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, type, blocksize, nested, result.out()));
+    EXPECT_OK(nq_matrix_quantize_4bit(device, rows, columns, NQ_DTYPE_F32, values.data(), values.size() * 4, type, blocksize, nested,
+                                      result.out()));
     return result;
 }
 
@@ -232,7 +234,8 @@ inline std::vector<float> dequantized(nq_device* device, nq_matrix* weights) {
     return output.floats();
 }
 
-// Sums in f64, with the size that their errors are measured by: the root of the sum of all squared terms. (Not of the sums: a lone sum may cancel.)
+// Sums in f64, with the size that their errors are measured by: the root of the sum of all squared terms. (Not of the sums: a lone sum may
+// cancel.)
 struct exact_sums {
     std::vector<double> values;
     double size = 0;
@@ -246,7 +249,8 @@ inline double relative_error(const std::vector<float>& a, const exact_sums& b) {
 }
 
 // x [m, k] * w [n, k]^T + bias.
-inline exact_sums product(const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias, size_t m, size_t n, size_t k) {
+inline exact_sums product(const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias, size_t m, size_t n,
+                          size_t k) {
     exact_sums y;
     double squares = 0;
     for (size_t r = 0; r < m; r++) {

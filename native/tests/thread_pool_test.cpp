@@ -25,7 +25,8 @@ std::vector<int> visits(size_t count, size_t grain, uint32_t threads) {
 TEST(ThreadPool, VisitsEveryElementOnce) {
     for (uint32_t threads : {1u, 2u, 3u, 7u, 16u}) {
         for (size_t count : {0u, 1u, 2u, 7u, 63u, 1000u, 100003u}) {
-            for (size_t grain : {1u, 5u, 4096u}) EXPECT_EQ(visits(count, grain, threads), std::vector<int>(count, 1)) << threads << ' ' << count;
+            for (size_t grain : {1u, 5u, 4096u})
+                EXPECT_EQ(visits(count, grain, threads), std::vector<int>(count, 1)) << threads << ' ' << count;
         }
     }
 }
@@ -88,7 +89,8 @@ TEST(ThreadPool, MoreCallersThanJobPlacesStillFinish) {
     std::atomic<int> done{0};
     for (int c = 0; c < 100; c++) {
         threads.emplace_back([&] {
-            thread_pool::shared().parallel_for(8, 1, 3, [&](size_t, size_t, uint32_t) { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
+            thread_pool::shared().parallel_for(
+                8, 1, 3, [&](size_t, size_t, uint32_t) { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
             done++;
         });
     }

@@ -40,7 +40,8 @@ TEST_P(Transformer, RmsnormMatchesTheFormula) {
     for (size_t columns : {1u, 7u, 16u, 100u, 1025u}) {
         const size_t rows = 3;
         const std::vector<float> x = normal_values(rows * columns, 2, 3), weight = normal_values(columns, 3);
-        const array in(device_, NQ_DTYPE_F32, rows, columns, x, 2), w(device_, NQ_DTYPE_F32, 1, columns, weight), y(device_, NQ_DTYPE_F32, rows, columns);
+        const array in(device_, NQ_DTYPE_F32, rows, columns, x, 2), w(device_, NQ_DTYPE_F32, 1, columns, weight),
+            y(device_, NQ_DTYPE_F32, rows, columns);
         ASSERT_OK(nq_rmsnorm_forward(in, w, 1e-5f, y));
         std::vector<double> expected(x.size());
         for (size_t r = 0; r < rows; r++) {
@@ -58,7 +59,8 @@ TEST_P(Transformer, RmsnormMatchesTheFormula) {
 TEST_P(Transformer, RmsnormOfZerosIsZeroAndNanStaysInItsRow) {
     std::vector<float> x(3 * 20, 0.0f);
     x[25] = nan;
-    const array in(device_, NQ_DTYPE_F32, 3, 20, x), w(device_, NQ_DTYPE_F32, 1, 20, std::vector<float>(20, 1)), y(device_, NQ_DTYPE_F32, 3, 20);
+    const array in(device_, NQ_DTYPE_F32, 3, 20, x), w(device_, NQ_DTYPE_F32, 1, 20, std::vector<float>(20, 1)),
+        y(device_, NQ_DTYPE_F32, 3, 20);
     ASSERT_OK(nq_rmsnorm_forward(in, w, 1e-6f, y));
     for (size_t i = 0; i < x.size(); i++) {
         if (i / 20 == 1) {
@@ -74,7 +76,8 @@ TEST_P(Transformer, RotaryRotatesHalvesOfEachHead) {
     for (size_t head_dim : {2u, 6u, 16u, 64u, 100u}) {
         for (size_t half : {size_t{1}, head_dim / 2}) {  // fewer pairs than half a head: the rest stays
             const size_t columns = heads * head_dim;
-            const std::vector<float> x = normal_values(rows * columns, 4), cosine = normal_values(positions * half, 5), sine = normal_values(positions * half, 6);
+            const std::vector<float> x = normal_values(rows * columns, 4), cosine = normal_values(positions * half, 5),
+                                     sine = normal_values(positions * half, 6);
             const std::vector<uint32_t> at = {9, 0, 3, 3};
             const array in(device_, NQ_DTYPE_F32, rows, columns, x, 1), p(device_, 1, rows, at);
             const array c(device_, NQ_DTYPE_F32, positions, half, cosine), s(device_, NQ_DTYPE_F32, positions, half, sine, 2);
@@ -96,7 +99,8 @@ TEST_P(Transformer, RotaryRotatesHalvesOfEachHead) {
 }
 
 TEST_P(Transformer, RotaryNamesAPositionOutsideTheTables) {
-    const array x(device_, NQ_DTYPE_F32, 2, 4), p(device_, 1, 2, std::vector<uint32_t>{0, 7}), c(device_, NQ_DTYPE_F32, 7, 2), s(device_, NQ_DTYPE_F32, 7, 2);
+    const array x(device_, NQ_DTYPE_F32, 2, 4), p(device_, 1, 2, std::vector<uint32_t>{0, 7}), c(device_, NQ_DTYPE_F32, 7, 2),
+        s(device_, NQ_DTYPE_F32, 7, 2);
     EXPECT_EQ(nq_rotary_forward(x, 4, p, c, s), NQ_STATUS_INVALID_DATA);
     EXPECT_STREQ(nq_last_error_message(), "position 1 is 7, expected below 7");
 }
@@ -106,7 +110,8 @@ TEST_P(Transformer, GatedSiluMatchesTheFormula) {
         std::vector<float> gate = normal_values(2 * columns, 7, 4), up = normal_values(2 * columns, 8);
         gate[0] = -200;
         gate[columns] = 200;
-        const array g(device_, NQ_DTYPE_F32, 2, columns, gate), u(device_, NQ_DTYPE_F32, 2, columns, up, 1), y(device_, NQ_DTYPE_F32, 2, columns, 3);
+        const array g(device_, NQ_DTYPE_F32, 2, columns, gate), u(device_, NQ_DTYPE_F32, 2, columns, up, 1),
+            y(device_, NQ_DTYPE_F32, 2, columns, 3);
         ASSERT_OK(nq_gated_silu_forward(g, u, y));
         std::vector<double> expected(gate.size());
         for (size_t i = 0; i < gate.size(); i++) expected[i] = gate[i] / (1 + std::exp(-static_cast<double>(gate[i]))) * up[i];
@@ -136,7 +141,8 @@ TEST_P(Transformer, LogSoftmaxAndTokenLogProbabilityAgreeWithTheFormula) {
     for (size_t columns : {1u, 2u, 33u, 1000u}) {
         std::vector<float> logits = normal_values(3 * columns, 11, 5);
         for (size_t i = 0; i < columns; i++) logits[columns + i] += 1000;  // must not overflow
-        const array in(device_, NQ_DTYPE_F32, 3, columns, logits, 1), y(device_, NQ_DTYPE_F32, 3, columns), token(device_, NQ_DTYPE_F32, 1, 3);
+        const array in(device_, NQ_DTYPE_F32, 3, columns, logits, 1), y(device_, NQ_DTYPE_F32, 3, columns),
+            token(device_, NQ_DTYPE_F32, 1, 3);
         const std::vector<uint32_t> ids = {0, static_cast<uint32_t>(columns - 1), static_cast<uint32_t>(columns / 2)};
         ASSERT_OK(nq_log_softmax_forward(in, y));
         ASSERT_OK(nq_token_log_probability_forward(in, array(device_, 1, 3, ids), token));
@@ -168,7 +174,8 @@ TEST_P(Transformer, NarrowTypesAreWidenedAndRoundedOnce) {
     for (nq_dtype type : floating_types) {
         const array x(device_, type, 2, 24, a), wide_x(device_, NQ_DTYPE_F32, 2, 24, rounded(a, type));
         const array u(device_, type, 2, 24, b), wide_u(device_, NQ_DTYPE_F32, 2, 24, rounded(b, type));
-        const array w(device_, NQ_DTYPE_F32, 1, 24, std::vector<float>(24, 1.5f)), y(device_, type, 2, 24), wide_y(device_, NQ_DTYPE_F32, 2, 24);
+        const array w(device_, NQ_DTYPE_F32, 1, 24, std::vector<float>(24, 1.5f)), y(device_, type, 2, 24),
+            wide_y(device_, NQ_DTYPE_F32, 2, 24);
         ASSERT_OK(nq_rmsnorm_forward(x, w, 1e-5f, y));
         ASSERT_OK(nq_rmsnorm_forward(wide_x, w, 1e-5f, wide_y));
         EXPECT_EQ(y.floats(), rounded(wide_y.floats(), type));
