@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json;
 using NativeQuant.Models.Checkpoints;
 using NativeQuant.Models.Tokenizers;
 
@@ -24,7 +23,7 @@ internal static class ModelLoader
         using Checkpoint checkpoint = Checkpoint.Open(folder);
         ModelConfig config = ModelConfig.FromFile(Path.Combine(folder, ConfigFile));
         DecoderDescription description = ArchitectureRegistry.Find(config.Architecture).Describe(config);
-        QuantizationPlan plan = QuantizationPlan.Create(checkpoint, StoredQuantization(folder, config), options.Quantization, DecoderBuilder.DefaultSkipModules);
+        QuantizationPlan plan = QuantizationPlan.Create(checkpoint, config.Quantization, options.Quantization, DecoderBuilder.DefaultSkipModules);
         GenerationConfig generationConfig = File.Exists(Path.Combine(folder, GenerationConfigFile))
             ? GenerationConfig.FromFile(Path.Combine(folder, GenerationConfigFile))
             : GenerationConfig.Empty;
@@ -41,6 +40,7 @@ internal static class ModelLoader
             using var loader = new WeightLoader(checkpoint, device, plan, options.DataType, progress, cancellationToken);
             Decoder decoder = DecoderBuilder.Build(description, loader);
             IReadOnlyList<ModelWeight> weights = loader.Finish();
+            device.TrimMemory(); // what quantizing needed, a model that runs does not
             return new CausalLM(new LoadedModel
             {
                 Folder = folder,
@@ -70,23 +70,11 @@ internal static class ModelLoader
             {
                 device.Dispose();
             }
+            else
+            {
+                device.TrimMemory();
+            }
             throw;
-        }
-    }
-
-    private static QuantizationConfig? StoredQuantization(string folder, ModelConfig config)
-    {
-        if (!config.Json.TryGetProperty(QuantizationField, out JsonElement quantization) || quantization.ValueKind == JsonValueKind.Null)
-        {
-            return null;
-        }
-        try
-        {
-            return QuantizationConfig.FromJson(quantization);
-        }
-        catch (ArgumentException cause)
-        {
-            throw new ConfigurationException(Path.Combine(folder, ConfigFile), QuantizationField, "a bitsandbytes configuration", cause.Message, cause);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using NativeQuant.Models.Checkpoints;
 
@@ -6,10 +7,10 @@ namespace NativeQuant.Models.Tests;
 
 // The sample model with systematic activation outliers and the same function: in every RMSNorm a few hidden channels get their gain
 // multiplied by a power of two, and the matching columns of the linears that read the norm are divided by it. In bf16 this is exact.
-// The same as samples/models/training/inject_outliers.py, with channels chosen here.
+// The same as samples/models/training/inject_outliers.py with its default factors and seed.
 internal sealed class OutlierModel : IDisposable
 {
-    private static readonly (int Channel, float Factor)[] Outliers = [(17, 128), (61, 128), (98, 32), (140, 32), (203, 32), (251, 32)];
+    private static readonly (int Channel, float Factor)[] Outliers = [(191, 128), (128, 128), (241, 32), (118, 32), (36, 32), (8, 32)];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -59,7 +60,7 @@ internal sealed class OutlierModel : IDisposable
         {
             return bytes;
         }
-        Span<ushort> values = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(bytes);
+        Span<ushort> values = MemoryMarshal.Cast<byte, ushort>(bytes.AsSpan());
         int columns = (int)tensor.Shape[^1];
         for (int row = 0; row < values.Length / columns; row++)
         {
