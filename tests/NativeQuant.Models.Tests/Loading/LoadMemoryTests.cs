@@ -55,7 +55,7 @@ public sealed class LoadMemoryTests : IDisposable
         TestContext.Out.WriteLine(
             $"model {model.Memory.ResidentBytes >> 20} MiB, process peak {peak >> 20} MiB, device peak {model.LoadReport.PeakDeviceBytes >> 20} MiB, bound {bound >> 20} MiB");
         Assert.That(peak, Is.LessThanOrEqualTo(bound), "Peak of the process.");
-        Assert.That(peak, Is.GreaterThanOrEqualTo(model.Memory.ResidentBytes), "The sampler saw nothing.");
+        Assert.That(peak, Is.GreaterThanOrEqualTo(model.Memory.ResidentBytes * 9 / 10), "The sampler saw too little: the bound would mean nothing.");
         Assert.That(model.LoadReport.PeakDeviceBytes, Is.LessThanOrEqualTo(bound), "Peak of the device.");
         Assert.That(model.LoadReport.PeakProcessBytes, Is.LessThanOrEqualTo(bound).And.GreaterThan(0), "Peak that the report tells.");
         Assert.That(model.LoadReport.DeviceBytes, Is.EqualTo(model.Memory.ResidentBytes).Within(1).Percent);
