@@ -32,10 +32,11 @@ internal sealed class EncodedText(bool trackOffsets, int maxTokenCount)
     /// <summary>Adds the words of a pre-tokenized text whose normalized form is <paramref name="source"/>.</summary>
     public void AddWords(PreTokenizedText text, TokenModel model, string source)
     {
+        ReadOnlySpan<char> all = text.Text;
         foreach (PreTokenizedText.Piece piece in text.Pieces)
         {
-            EncodedWord word = model.Encode(text.Span(piece));
-            Ids.AddRange(word.Ids);
+            EncodedWord word = model.Encode(all.Slice(piece.Start, piece.Length));
+            Ids.AddRange(word.Ids.AsSpan());
             if (trackOffsets)
             {
                 AddRanges(text, piece, word);

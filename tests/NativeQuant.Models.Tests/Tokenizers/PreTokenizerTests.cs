@@ -63,6 +63,12 @@ public sealed class PreTokenizerTests
         PreTokenizer component = ComponentRegistry.PreTokenizer(new ComponentFields(document.RootElement, "$"));
         var words = new PreTokenizedText(text, startsText: true, keepWhole: false, trackOffsets: false);
         component.Apply(words);
-        return [.. words.Pieces.Select(piece => words.Span(piece).ToString())];
+        var pieces = new List<string>();
+        foreach (PreTokenizedText.Piece piece in words.Pieces)
+        {
+            pieces.Add(words.Text.Slice(piece.Start, piece.Length).ToString());
+        }
+
+        return [.. pieces];
     }
 }

@@ -1,6 +1,10 @@
 namespace NativeQuant.Models.Tokenizers;
 
 /// <summary>The added tokens of a tokenizer: by text, by id, and as two splitters for the text before and after normalization.</summary>
+/// <remarks>
+/// Ids are those of the file. The reference library gives ids out anew, in the order of the file, which comes to the same for every file it
+/// has written; a hand-made file that leaves gaps between the ids of added tokens is the one case where the two differ.
+/// </remarks>
 internal sealed class AddedVocabulary
 {
     private readonly Dictionary<string, AddedToken> byContent = new(StringComparer.Ordinal);

@@ -12,7 +12,7 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) 
 
     public override void Apply(PreTokenizedText text)
     {
-        if (addPrefixSpace && text.Pieces.Any(piece => text.Span(piece)[0] != ' '))
+        if (addPrefixSpace)
         {
             text.Rewrite(AddPrefixSpace);
         }

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace NativeQuant.Models.Tokenizers;
 
 /// <summary>A normalized text on its way to the model: its pieces, and where each char of it came from once chars have been mapped.</summary>
@@ -32,9 +34,11 @@ internal sealed class PreTokenizedText
 
     public bool TracksOffsets { get; }
 
-    public IReadOnlyList<Piece> Pieces => pieces;
+    /// <summary>The pieces; valid until the next split or rewrite.</summary>
+    public ReadOnlySpan<Piece> Pieces => CollectionsMarshal.AsSpan(pieces);
 
-    public ReadOnlySpan<char> Span(Piece piece) => text.Span.Slice(piece.Start, piece.Length);
+    /// <summary>The text that the pieces are ranges of, as it is now.</summary>
+    public ReadOnlySpan<char> Text => text.Span;
 
     /// <summary>The range of the normalized text that the chars from <paramref name="start"/> to before <paramref name="end"/> stand for.</summary>
     public (int Start, int End) SourceRange(int start, int end) => sourceStarts is null
@@ -74,12 +78,13 @@ internal sealed class PreTokenizedText
     /// <summary>Rewrites every piece: <paramref name="rewrite"/> gets the piece and appends what it becomes.</summary>
     public void Rewrite(Action<Piece, ReadOnlySpan<char>, PieceWriter> rewrite)
     {
+        ReadOnlySpan<char> all = text.Span;
         var writer = new PieceWriter(text.Length, TracksOffsets, sourceStarts, sourceEnds);
         spare.Clear();
         foreach (Piece piece in pieces)
         {
             int start = writer.Begin(piece.Start);
-            rewrite(piece, Span(piece), writer);
+            rewrite(piece, all.Slice(piece.Start, piece.Length), writer);
             spare.Add(piece with { Start = start, Length = writer.Length - start });
         }
 
