@@ -11,6 +11,9 @@ internal sealed class WeightLoader : IDisposable
 {
     private const int Blocksize = 64; // transformers has no setting for it
 
+    // Codes of prequantized weights pass through managed memory. Left to itself the collector lets such copies pile up.
+    private const long MostGarbageBytes = 16L << 20;
+
     private readonly Checkpoint _checkpoint;
     private readonly Device _device;
     private readonly QuantizationPlan _plan;
@@ -21,6 +24,7 @@ internal sealed class WeightLoader : IDisposable
     private readonly long _totalBytes;
     private List<ModelWeight> _weights = [];
     private long _completedBytes;
+    private long _garbageBytes;
 
     public WeightLoader(Checkpoint checkpoint, Device device, QuantizationPlan plan, DataType? dataType, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
@@ -75,8 +79,10 @@ internal sealed class WeightLoader : IDisposable
                 if (_checkpoint.TryGet(part, out CheckpointTensor? tensor))
                 {
                     Consume(tensor);
+                    _garbageBytes += tensor.ByteLength;
                 }
             }
+            CollectCopies();
         }
         else
         {
@@ -148,6 +154,15 @@ internal sealed class WeightLoader : IDisposable
         _weights.Add(new ModelWeight(tensor.Name, matrix));
         Consume(tensor);
         return matrix;
+    }
+
+    private void CollectCopies()
+    {
+        if (_garbageBytes > MostGarbageBytes)
+        {
+            GC.Collect();
+            _garbageBytes = 0;
+        }
     }
 
     private CheckpointTensor Find(string name, long[] shape)
