@@ -15,12 +15,12 @@ internal sealed class StripDecoder(char content, int start, int stop) : Decoder
 
     public override DecoderStage CreateStage(DecoderStage next) => new Stage(content, start, stop, next);
 
-    private sealed class Stage(char content, int start, int stop, DecoderStage next) : DecoderStage
+    private sealed class Stage(char content, int maxLeading, int stop, DecoderStage next) : DecoderStage
     {
         // What may still turn out to be the token's end: only the last `stop` chars can be cut off.
         private readonly StringBuilder tail = new();
-        private readonly int start = start;
-        private int leading = start;
+        private readonly int maxLeading = maxLeading;
+        private int leading = maxLeading;
 
         public override void Write(ReadOnlySpan<char> part)
         {
@@ -62,7 +62,7 @@ internal sealed class StripDecoder(char content, int start, int stop) : Decoder
             tail.Length = Math.Max(0, tail.Length - stop);
             FlushTail();
             next.EndToken();
-            leading = start;
+            leading = maxLeading;
         }
 
         public override void Complete() => next.Complete();

@@ -56,13 +56,6 @@ internal readonly struct ComponentFields(JsonElement element, string path)
     /// <summary>An object field.</summary>
     public ComponentFields Fields(string name) => new(Read(name, JsonValueKind.Object, "an object"), $"{path}.{name}");
 
-    /// <summary>The names of the fields, in the order of the file.</summary>
-    public IEnumerable<string> Names()
-    {
-        string at = path;
-        return Object.EnumerateObject().Select(property => property.GetName(at)).ToList();
-    }
-
     /// <summary>The items of an array field as whole numbers ≥ 0.</summary>
     public int[] Integers(string name)
     {

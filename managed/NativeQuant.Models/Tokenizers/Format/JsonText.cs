@@ -17,18 +17,6 @@ internal static class JsonText
         }
     }
 
-    public static string GetName(this JsonProperty property, string path)
-    {
-        try
-        {
-            return property.Name;
-        }
-        catch (InvalidOperationException exception)
-        {
-            throw TokenizerFormatException.At(path, "a field name holds invalid UTF-8 or half a surrogate pair", exception);
-        }
-    }
-
     public static string GetText(this ref Utf8JsonReader reader, string path)
     {
         try

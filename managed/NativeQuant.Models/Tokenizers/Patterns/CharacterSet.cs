@@ -6,12 +6,10 @@ namespace NativeQuant.Models.Tokenizers;
 internal sealed class CharacterSet
 {
     private readonly List<(int First, int Last)> ranges = [];
-    private readonly List<(CharacterSet Set, bool Negated)> nested = [];
+    private readonly List<CharacterSet> nested = [];
     private uint categories;
     private bool negated;
     private UInt128 ascii;
-
-    public static CharacterSet Of(int codePoint) => new CharacterSet().AddRange(codePoint, codePoint).Freeze();
 
     public static CharacterSet AnyBut(params ReadOnlySpan<int> codePoints)
     {
@@ -36,9 +34,9 @@ internal sealed class CharacterSet
         return this;
     }
 
-    public CharacterSet Add(CharacterSet set, bool complement = false)
+    public CharacterSet Add(CharacterSet set)
     {
-        nested.Add((set, complement));
+        nested.Add(set);
         return this;
     }
 
@@ -159,9 +157,9 @@ internal sealed class CharacterSet
             }
         }
 
-        foreach ((CharacterSet set, bool complement) in nested)
+        foreach (CharacterSet set in nested)
         {
-            if (set.Contains(codePoint) != complement)
+            if (set.Contains(codePoint))
             {
                 return true;
             }
