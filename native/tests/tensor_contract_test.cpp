@@ -209,6 +209,14 @@ TEST_F(TensorContract, OutputsMayNotOverlapOtherTensors) {
     right.offset = 64 * 4;
     EXPECT_OK(nq_rmsnorm_forward(&left, w, 1e-5f, &right));
     EXPECT_OK(nq_rmsnorm_forward(&right, w, 1e-5f, &left));
+    nq_tensor row = left;  // a row of the left columns, with a stride of its own
+    row.rows = 1;
+    row.row_stride = 64;
+    row.offset = 128 * 4;
+    EXPECT_OK(nq_residual_add_forward(x, &right));
+    EXPECT_OK(nq_rmsnorm_forward(&right, &row, 1e-5f, x));
+    EXPECT_OK(nq_rmsnorm_forward(x, &row, 1e-5f, &right));
+    EXPECT_EQ(nq_rmsnorm_forward(x, &row, 1e-5f, &left), NQ_STATUS_INVALID_ARGUMENT);
     left.columns = right.columns = 65;
     right.offset = 63 * 4;
     const array w65(device_, f32, 1, 65);

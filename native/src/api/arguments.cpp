@@ -18,19 +18,20 @@ struct type_name {
 };
 constexpr type_name types[] = {{"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i8", 1}, {"u8", 1}, {"i32", 4}, {"u32", 4}};
 
-// Whether two views share an element. Exact for disjoint ranges and for columns of one row-major matrix (equal strides); views that
-// interleave in another way count as overlapping.
+// Whether two views share an element. Exact for disjoint ranges and for columns of one row-major matrix (equal strides, or a single row of
+// it); views that interleave in another way count as overlapping.
 bool overlap(const tensor& a, const tensor& b) {
     const auto begin = [](const tensor& t) { return reinterpret_cast<uintptr_t>(t.data); };
     const auto width = [](const tensor& t) { return t.columns * element_size(t.dtype); };
     const auto stride = [](const tensor& t) { return t.row_stride * element_size(t.dtype); };
     const auto end = [&](const tensor& t) { return begin(t) + (t.rows - 1) * stride(t) + width(t); };
     if (end(a) <= begin(b) || end(b) <= begin(a)) return false;
-    if (stride(a) != stride(b)) return true;
-    const size_t from_a =
-        begin(b) >= begin(a) ? (begin(b) - begin(a)) % stride(a) : (stride(a) - (begin(a) - begin(b)) % stride(a)) % stride(a);
-    // b's columns begin from_a bytes into a row of a; they must begin after a's columns and end before a's next row.
-    return from_a < width(a) || from_a + width(b) > stride(a);
+    if (a.rows == 1 && b.rows == 1) return true;
+    if (a.rows > 1 && b.rows > 1 && stride(a) != stride(b)) return true;
+    const size_t period = a.rows > 1 ? stride(a) : stride(b);
+    // b's columns begin `after` bytes into a row of a; they must begin after a's columns and end before a's next row.
+    const size_t after = begin(b) >= begin(a) ? (begin(b) - begin(a)) % period : (period - (begin(a) - begin(b)) % period) % period;
+    return after < width(a) || after + width(b) > period;
 }
 
 bool same_view(const tensor& a, const tensor& b) {

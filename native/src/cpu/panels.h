@@ -11,7 +11,8 @@
 //         The dword view serves 32-bit permutes (shifts 0,16,4,20,8,24,12,28 give k in order); the word view gives pairs (k, k+1).
 //         scales:  [panel][group][16 lanes], group = K / blocksize blocks along a row: f32 absmax, or u8 absmax codes if nested.
 //         Nested: absmax of (row, group) = map[code] * nested_absmax[(row * groups + group) / nested_blocksize] + offset, product and
-//         sum rounded separately. Needs K % blocksize == 0; other matrices stay in the exchange layout (flat) and are expanded row by row.
+//         sum rounded separately; nested_absmax is long enough for the padding rows. Needs K % blocksize == 0; other matrices stay in the
+//         exchange layout (flat) and are expanded row by row.
 //
 // 8-bit   codes: [panel][K4 / 4][16 lanes][4] int8 with K4 = K rounded up to 64, padding 0: four consecutive k of one row in one dword lane
 //         (dot-product order); 16 such vectors form a 16 x 64 tile. row_absmax f32 [N rounded up to 16], row_sums int32 likewise:
