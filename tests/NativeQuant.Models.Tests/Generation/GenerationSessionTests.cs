@@ -180,6 +180,35 @@ public sealed class GenerationSessionTests : IDisposable
     }
 
     [Test]
+    public void Cancelling_inside_a_prompt_leaves_the_session_as_it_was()
+    {
+        int[] ids = SyntheticModel.Ids(Context, Vocabulary);
+        using GenerationSession session = new(_model, Context, 8);
+        using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        int completed = 0;
+        Assert.That(
+            () =>
+            {
+                // Prompt after prompt, until the token strikes within one.
+                while (true)
+                {
+                    session.Forward(ids, [], cancellation.Token);
+                    session.Reset();
+                    completed++;
+                }
+            },
+            Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(session.Position, Is.Zero);
+
+        float[] got = new float[Vocabulary];
+        float[] expected = new float[Vocabulary];
+        session.Forward(ids, got);
+        using GenerationSession other = new(_model, Context, 8);
+        other.Forward(ids, expected);
+        Assert.That(got, Is.EqualTo(expected), $"after {completed} whole prompts");
+    }
+
+    [Test]
     public void A_disposed_session_says_so()
     {
         GenerationSession session = _model.CreateSession();
