@@ -61,7 +61,7 @@ function Add-Counts([string]$Name, [int]$Status, [int]$Passed, [int]$Failed, [in
 function Test-Native {
     Write-Host '==> test: native'
     $report = Join-Path $results 'native.xml'
-    & ctest --preset release --output-junit $report --quiet
+    & ctest --preset release --output-junit $report
     $status = $LASTEXITCODE
     if (-not (Test-Path $report)) { Add-Counts native 1 0 0 0; return }
     $suite = ([xml](Get-Content $report)).testsuite

@@ -19,7 +19,9 @@ fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 setup() {
     require_dotnet
     install_packages required "${REQUIRED_PACKAGES[@]}"
-    install_packages optional "${OPTIONAL_PACKAGES[@]}"
+    # Once, so that a system that does not have them is not asked again in every build.
+    [[ -e build/optional-packages-asked-for ]] || install_packages optional "${OPTIONAL_PACKAGES[@]}"
+    mkdir -p build && touch build/optional-packages-asked-for
 }
 
 require_dotnet() {
@@ -154,8 +156,8 @@ run_tests() {
 test_native() {
     say "test: native"
     local report=$PWD/$RESULTS/native.xml status=0
-    ctest --preset release --output-junit "$report" --parallel "$(nproc)" --quiet >"$RESULTS/native.log" 2>&1 || status=$?
-    [[ $status -eq 0 ]] || cat "$RESULTS/native.log"
+    ctest --preset release --output-junit "$report" --parallel "$(nproc)" >"$RESULTS/native.log" 2>&1 || status=$?
+    [[ $status -eq 0 ]] || grep -vE " (Passed|Start +[0-9]+:) " "$RESULTS/native.log"
     local suite tests failures skipped
     suite=$(grep -A8 -m1 '<testsuite ' "$report" 2>/dev/null || true)
     tests=$(attribute tests "$suite") failures=$(attribute failures "$suite")
@@ -237,10 +239,10 @@ format() {
     mapfile -t sources < <(git ls-files 'native/*.h' 'native/*.cpp' 'native/*.c')
     if [[ ${1:-} == --check ]]; then
         clang-format-14 --dry-run --Werror "${sources[@]}"
-        dotnet format NativeQuant.sln --verify-no-changes --no-restore --exclude-diagnostics IDE0130
+        dotnet format NativeQuant.sln --verify-no-changes --no-restore
     else
         clang-format-14 -i "${sources[@]}"
-        dotnet format NativeQuant.sln --no-restore --exclude-diagnostics IDE0130
+        dotnet format NativeQuant.sln --no-restore
     fi
 }
 

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using NativeQuant.Testing;
 using NUnit.Framework;
 
 namespace NativeQuant.Package.Tests;
@@ -43,6 +44,21 @@ internal sealed class PackageContentTests
         Assert.That(
             PackageFeed.EntriesOf(Runtime).Where(static entry => entry.Contains('/') && !entry.StartsWith("_rels/", StringComparison.Ordinal) && !entry.StartsWith("package/", StringComparison.Ordinal)),
             Is.EqualTo(new[] { "runtimes/linux-x64/native/libnativequant.so" }));
+
+    [Test]
+    public void The_packaged_library_is_the_one_that_was_built_and_tested()
+    {
+        string built = Path.Combine(Repository.Root, "build", "release", "native", "libnativequant.so");
+        if (!File.Exists(built))
+        {
+            Assert.Ignore("The packages were made elsewhere: no library in build/release.");
+        }
+        using TemporaryFolder folder = new();
+        string packaged = folder.Combine("libnativequant.so");
+        PackageFeed.Extract(Runtime, "runtimes/linux-x64/native/libnativequant.so", packaged);
+
+        Assert.That(File.ReadAllBytes(packaged), Is.EqualTo(File.ReadAllBytes(built)));
+    }
 
     [TestCase("NativeQuant", Runtime)]
     [TestCase("NativeQuant.Models", "NativeQuant")]

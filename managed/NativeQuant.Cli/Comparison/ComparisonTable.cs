@@ -10,7 +10,7 @@ internal static class ComparisonTable
     public static void WriteText(Terminal terminal, ComparisonSettings settings, IReadOnlyList<ComparisonResult> results)
     {
         Table table = terminal.CreateTable();
-        table.AddColumn("format");
+        table.AddColumn("format", static column => column.NoWrap());
         foreach (string heading in (string[])["bits/param, linear layers", "bits/param, model", "weights", "load peak extra", "load time", "prefill tok/s", "decode tok/s", "perplexity", "vs fp32"])
         {
             table.AddColumn(heading, static column => column.Alignment(Justify.Right));
