@@ -76,39 +76,51 @@ public:
 
     // Formats
     virtual void quantize_4bit(const tensor& input, nq_quant_type type, uint32_t blocksize, const tensor& packed, const tensor& absmax) = 0;
-    virtual void dequantize_4bit(const tensor& packed, const tensor& absmax, nq_quant_type type, uint32_t blocksize, const tensor& output) = 0;
-    virtual void quantize_blockwise(const tensor& input, const tensor& map, uint32_t blocksize, const tensor& codes, const tensor& absmax) = 0;
-    virtual void dequantize_blockwise(const tensor& codes, const tensor& map, const tensor& absmax, uint32_t blocksize, const tensor& output) = 0;
-    virtual void quantize_absmax(const tensor& absmax, const tensor& map, uint32_t nested_blocksize, const tensor& codes, const tensor& nested_absmax, const tensor& offset) = 0;
-    virtual void dequantize_absmax(const tensor& codes, const tensor& map, const tensor& nested_absmax, const tensor& offset, uint32_t nested_blocksize, const tensor& absmax) = 0;
-    virtual void quantize_int8_rows(const tensor& input, float threshold, const tensor& codes, const tensor& row_absmax, const tensor* outlier_columns) = 0;
+    virtual void dequantize_4bit(const tensor& packed, const tensor& absmax, nq_quant_type type, uint32_t blocksize,
+                                 const tensor& output) = 0;
+    virtual void quantize_blockwise(const tensor& input, const tensor& map, uint32_t blocksize, const tensor& codes,
+                                    const tensor& absmax) = 0;
+    virtual void dequantize_blockwise(const tensor& codes, const tensor& map, const tensor& absmax, uint32_t blocksize,
+                                      const tensor& output) = 0;
+    virtual void quantize_absmax(const tensor& absmax, const tensor& map, uint32_t nested_blocksize, const tensor& codes,
+                                 const tensor& nested_absmax, const tensor& offset) = 0;
+    virtual void dequantize_absmax(const tensor& codes, const tensor& map, const tensor& nested_absmax, const tensor& offset,
+                                   uint32_t nested_blocksize, const tensor& absmax) = 0;
+    virtual void quantize_int8_rows(const tensor& input, float threshold, const tensor& codes, const tensor& row_absmax,
+                                    const tensor* outlier_columns) = 0;
     virtual void dequantize_int8_rows(const tensor& codes, const tensor& row_absmax, const tensor& output) = 0;
 
     // Matrices
     virtual std::shared_ptr<matrix> create_dense(const host_weights& source, nq_dtype dtype) = 0;
-    virtual std::shared_ptr<matrix> quantize_matrix_4bit(const host_weights& source, nq_quant_type type, uint32_t blocksize, bool nested) = 0;
+    virtual std::shared_ptr<matrix> quantize_matrix_4bit(const host_weights& source, nq_quant_type type, uint32_t blocksize,
+                                                         bool nested) = 0;
     virtual std::shared_ptr<matrix> import_4bit(const nq_matrix4bit_storage& storage) = 0;
     virtual void export_4bit(const matrix& weights, nq_matrix4bit_storage& storage) = 0;
     virtual std::shared_ptr<matrix> quantize_matrix_8bit(const host_weights& source) = 0;
-    virtual std::shared_ptr<matrix> import_8bit(size_t rows, size_t columns, nq_dtype dtype, const int8_t* codes, const float* row_absmax) = 0;
+    virtual std::shared_ptr<matrix> import_8bit(size_t rows, size_t columns, nq_dtype dtype, const int8_t* codes,
+                                                const float* row_absmax) = 0;
     virtual void export_8bit(const matrix& weights, int8_t* codes, float* row_absmax) = 0;
     virtual void dequantize_matrix(const matrix& weights, const tensor& output) = 0;
 
     // Linear layers
     virtual void linear_forward(const matrix& weights, const tensor& x, const tensor* bias, const tensor& y) = 0;
-    virtual void linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype, const tensor& y) = 0;
+    virtual void linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype,
+                                    const tensor& y) = 0;
     virtual void linear8bit_forward(const matrix& weights, const tensor& x, const tensor* bias, float threshold, const tensor& y) = 0;
     virtual void int8_matmul(const tensor& a, const tensor& b, const tensor& y) = 0;
-    virtual void int8_matmul_dequantize(const tensor& acc, const tensor& row_absmax, const tensor& column_absmax, const tensor* bias, const tensor& y) = 0;
+    virtual void int8_matmul_dequantize(const tensor& acc, const tensor& row_absmax, const tensor& column_absmax, const tensor* bias,
+                                        const tensor& y) = 0;
 
     // Transformer operations
     virtual void embedding_forward(const matrix& weights, const tensor& ids, const tensor& y) = 0;
     virtual void rmsnorm_forward(const tensor& x, const tensor& weight, float epsilon, const tensor& y) = 0;
     virtual void rotary_forward(const tensor& x, uint32_t head_dim, const tensor& positions, const tensor& cosine, const tensor& sine) = 0;
-    virtual std::shared_ptr<kv_cache> create_kv_cache(uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity, nq_dtype dtype) = 0;
+    virtual std::shared_ptr<kv_cache> create_kv_cache(uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity,
+                                                      nq_dtype dtype) = 0;
     virtual void kv_cache_append(kv_cache& cache, uint32_t layer, const tensor& keys, const tensor& values) = 0;
     virtual void kv_cache_truncate(kv_cache& cache, uint64_t length) = 0;
-    virtual void attention_forward(const kv_cache& cache, uint32_t layer, const tensor& q, float scale, uint64_t window, const tensor& y) = 0;
+    virtual void attention_forward(const kv_cache& cache, uint32_t layer, const tensor& q, float scale, uint64_t window,
+                                   const tensor& y) = 0;
     virtual void gated_silu_forward(const tensor& gate, const tensor& up, const tensor& y) = 0;
     virtual void residual_add_forward(const tensor& x, const tensor& y) = 0;
     virtual void log_softmax_forward(const tensor& logits, const tensor& y) = 0;

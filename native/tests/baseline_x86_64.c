@@ -1,5 +1,5 @@
-/* Runs a 4-bit linear layer through the shared library, from C. Started under an emulated first-generation x86-64 processor, it proves that the library
- * loads and works without any newer instruction set. */
+/* Runs a 4-bit linear layer through the shared library, from C. Started under an emulated first-generation x86-64 processor, it proves that
+ * the library loads and works without any newer instruction set. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
         return 1;
     }
     if (!check(nq_buffer_create(device, sizeof x + sizeof y + sizeof dequantized, &buffer), "buffer")) return 1;
-    if (!check(nq_matrix_quantize_4bit(device, rows, columns, NQ_DTYPE_F32, w, sizeof w, NQ_QUANT_TYPE_NF4, 64, 1, &matrix), "quantize")) return 1;
+    if (!check(nq_matrix_quantize_4bit(device, rows, columns, NQ_DTYPE_F32, w, sizeof w, NQ_QUANT_TYPE_NF4, 64, 1, &matrix), "quantize"))
+        return 1;
     const nq_tensor in = {buffer, 0, 1, columns, columns, NQ_DTYPE_F32, 0};
     const nq_tensor out = {buffer, sizeof x, 1, rows, rows, NQ_DTYPE_F32, 0};
     const nq_tensor weights = {buffer, sizeof x + sizeof y, rows, columns, columns, NQ_DTYPE_F32, 0};

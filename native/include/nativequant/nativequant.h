@@ -273,7 +273,8 @@ NQ_API nq_status nq_host_memory(uint64_t* NQ_OUT total_bytes, uint64_t* NQ_OUT a
  * @param options null for the defaults.
  * @param device receives the handle.
  * Fails with DEVICE_NOT_AVAILABLE if the device, or the CPU implementation asked for, cannot run here. */
-NQ_API nq_status nq_device_open(const char* name, const nq_device_options* NQ_NULLABLE options, nq_device** NQ_OUT NQ_OWNED device) NQ_NOEXCEPT;
+NQ_API nq_status nq_device_open(const char* name, const nq_device_options* NQ_NULLABLE options,
+                                nq_device** NQ_OUT NQ_OWNED device) NQ_NOEXCEPT;
 
 /** Releases a device handle. Null is allowed. The device lives on while buffers, matrices or caches of it do. */
 NQ_API nq_status nq_device_destroy(nq_device* NQ_NULLABLE device) NQ_NOEXCEPT;
@@ -305,7 +306,8 @@ NQ_API nq_status nq_buffer_write(nq_buffer* buffer, uint64_t offset, const void*
 NQ_API nq_status nq_buffer_read(nq_buffer* buffer, uint64_t offset, void* NQ_OUT NQ_SPAN(bytes) destination, uint64_t bytes) NQ_NOEXCEPT;
 
 /** Copies between two buffers of one device; the ranges may overlap. */
-NQ_API nq_status nq_buffer_copy(nq_buffer* source, uint64_t source_offset, nq_buffer* destination, uint64_t destination_offset, uint64_t bytes) NQ_NOEXCEPT;
+NQ_API nq_status nq_buffer_copy(nq_buffer* source, uint64_t source_offset, nq_buffer* destination, uint64_t destination_offset,
+                                uint64_t bytes) NQ_NOEXCEPT;
 
 /* ---- Formats ------------------------------------------------------------------------------------------------------- */
 
@@ -324,13 +326,15 @@ NQ_API nq_status nq_dynamic_map(int32_t signed_map, float* NQ_OUT NQ_SPAN(256) v
  * @param absmax f32, ceil(n / blocksize) elements.
  * Fails with INVALID_DATA, naming the index, if a value is NaN or infinite.
  * Source: QLoRA (arXiv 2305.14314) section 3; bitsandbytes quantize_4bit. */
-NQ_API nq_status nq_quantize_4bit(const nq_tensor* input, nq_quant_type quant_type, uint32_t blocksize, const nq_tensor* packed, const nq_tensor* absmax) NQ_NOEXCEPT;
+NQ_API nq_status nq_quantize_4bit(const nq_tensor* input, nq_quant_type quant_type, uint32_t blocksize, const nq_tensor* packed,
+                                  const nq_tensor* absmax) NQ_NOEXCEPT;
 
 /** output[i] = codebook[code i] * absmax[i / blocksize], one f32 rounding, then one to the output type.
  * @param packed u8, (n + 1) / 2 elements.
  * @param absmax f32, ceil(n / blocksize) elements.
  * @param output contiguous f32, f16 or bf16, n elements. */
-NQ_API nq_status nq_dequantize_4bit(const nq_tensor* packed, const nq_tensor* absmax, nq_quant_type quant_type, uint32_t blocksize, const nq_tensor* output) NQ_NOEXCEPT;
+NQ_API nq_status nq_dequantize_4bit(const nq_tensor* packed, const nq_tensor* absmax, nq_quant_type quant_type, uint32_t blocksize,
+                                    const nq_tensor* output) NQ_NOEXCEPT;
 
 /** Quantizes n values, taken flat, to 8 bits. Per block: absmax = max |x|; y = x * (1 / absmax); code = index of the nearest map
  * entry, a value on a midpoint taking the even index. A block of zeros stores absmax 0 and the code nearest 0.
@@ -340,10 +344,12 @@ NQ_API nq_status nq_dequantize_4bit(const nq_tensor* packed, const nq_tensor* ab
  * @param codes u8, n elements.
  * @param absmax f32, ceil(n / blocksize) elements.
  * Fails with INVALID_DATA if a value is NaN or infinite. Source: arXiv 2110.02861; bitsandbytes quantize_blockwise. */
-NQ_API nq_status nq_quantize_blockwise(const nq_tensor* input, const nq_tensor* map, uint32_t blocksize, const nq_tensor* codes, const nq_tensor* absmax) NQ_NOEXCEPT;
+NQ_API nq_status nq_quantize_blockwise(const nq_tensor* input, const nq_tensor* map, uint32_t blocksize, const nq_tensor* codes,
+                                       const nq_tensor* absmax) NQ_NOEXCEPT;
 
 /** output[i] = map[code i] * absmax[i / blocksize], one f32 rounding, then one to the output type. Shapes as nq_quantize_blockwise. */
-NQ_API nq_status nq_dequantize_blockwise(const nq_tensor* codes, const nq_tensor* map, const nq_tensor* absmax, uint32_t blocksize, const nq_tensor* output) NQ_NOEXCEPT;
+NQ_API nq_status nq_dequantize_blockwise(const nq_tensor* codes, const nq_tensor* map, const nq_tensor* absmax, uint32_t blocksize,
+                                         const nq_tensor* output) NQ_NOEXCEPT;
 
 /** Double quantization of absmax values: offset = mean(absmax); codes and nested_absmax = nq_quantize_blockwise(absmax - offset).
  * The mean is summed in f64 and rounded once.
@@ -353,10 +359,12 @@ NQ_API nq_status nq_dequantize_blockwise(const nq_tensor* codes, const nq_tensor
  * @param codes u8, n elements.
  * @param nested_absmax f32, ceil(n / nested_blocksize) elements.
  * @param offset f32, 1 element. */
-NQ_API nq_status nq_quantize_absmax(const nq_tensor* absmax, const nq_tensor* map, uint32_t nested_blocksize, const nq_tensor* codes, const nq_tensor* nested_absmax, const nq_tensor* offset) NQ_NOEXCEPT;
+NQ_API nq_status nq_quantize_absmax(const nq_tensor* absmax, const nq_tensor* map, uint32_t nested_blocksize, const nq_tensor* codes,
+                                    const nq_tensor* nested_absmax, const nq_tensor* offset) NQ_NOEXCEPT;
 
 /** absmax[i] = map[codes[i]] * nested_absmax[i / nested_blocksize] + offset, product and sum each rounded to f32. */
-NQ_API nq_status nq_dequantize_absmax(const nq_tensor* codes, const nq_tensor* map, const nq_tensor* nested_absmax, const nq_tensor* offset, uint32_t nested_blocksize, const nq_tensor* absmax) NQ_NOEXCEPT;
+NQ_API nq_status nq_dequantize_absmax(const nq_tensor* codes, const nq_tensor* map, const nq_tensor* nested_absmax, const nq_tensor* offset,
+                                      uint32_t nested_blocksize, const nq_tensor* absmax) NQ_NOEXCEPT;
 
 /** Row-wise int8 quantization with outlier detection (LLM.int8()). With threshold > 0 an element with |x| >= threshold (or NaN) is
  * an outlier: row_absmax leaves it out, its code is 0, and with more than one row the codes of its whole column are 0.
@@ -367,7 +375,8 @@ NQ_API nq_status nq_dequantize_absmax(const nq_tensor* codes, const nq_tensor* m
  * @param row_absmax f32, rows elements.
  * @param outlier_columns u8, columns elements, 1 where a column holds an outlier; may be null.
  * Source: arXiv 2208.07339 section 3; bitsandbytes int8_vectorwise_quant. */
-NQ_API nq_status nq_quantize_int8_rows(const nq_tensor* input, float threshold, const nq_tensor* codes, const nq_tensor* row_absmax, const nq_tensor* NQ_NULLABLE outlier_columns) NQ_NOEXCEPT;
+NQ_API nq_status nq_quantize_int8_rows(const nq_tensor* input, float threshold, const nq_tensor* codes, const nq_tensor* row_absmax,
+                                       const nq_tensor* NQ_NULLABLE outlier_columns) NQ_NOEXCEPT;
 
 /** output[r, c] = codes[r, c] * row_absmax[r] * 0.0078740157 (the f32 nearest 1 / 127), left to right in f32. */
 NQ_API nq_status nq_dequantize_int8_rows(const nq_tensor* codes, const nq_tensor* row_absmax, const nq_tensor* output) NQ_NOEXCEPT;
@@ -377,30 +386,40 @@ NQ_API nq_status nq_dequantize_int8_rows(const nq_tensor* codes, const nq_tensor
 /** Makes a dense matrix from host memory.
  * @param source contiguous [rows, columns] of type source_dtype (f32, f16, bf16), source_bytes long, any alignment.
  * @param dtype element type to hold: f32, f16 or bf16; converted with one rounding. */
-NQ_API nq_status nq_matrix_create_dense(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype, const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes, nq_dtype dtype, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_create_dense(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype,
+                                        const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes, nq_dtype dtype,
+                                        nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Quantizes host memory to a 4-bit matrix, as nq_quantize_4bit, and with nested != 0 its absmax as nq_quantize_absmax with the
  * signed dynamic map and nested blocksize 256.
  * @param source contiguous [rows, columns] of type source_dtype (f32, f16, bf16), source_bytes long, any alignment. */
-NQ_API nq_status nq_matrix_quantize_4bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype, const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes, nq_quant_type quant_type, uint32_t blocksize, int32_t nested, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_quantize_4bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype,
+                                         const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes, nq_quant_type quant_type,
+                                         uint32_t blocksize, int32_t nested, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Makes a 4-bit matrix from the exchange format. Every pointer that the format needs must be set; nothing is requantized. */
-NQ_API nq_status nq_matrix_import_4bit(nq_device* device, const nq_matrix4bit_storage* storage, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_import_4bit(nq_device* device, const nq_matrix4bit_storage* storage,
+                                       nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Writes a 4-bit matrix in the exchange format, bit for bit as it was quantized or imported. The caller fills every field of
  * `storage` but nested_offset (from nq_matrix_get_info) and the arrays' contents. */
 NQ_API nq_status nq_matrix_export_4bit(nq_matrix* matrix, nq_matrix4bit_storage* storage) NQ_NOEXCEPT;
 
-/** Quantizes host memory row-wise to int8: each weight is rounded to f16 (saturating at 65504), then nq_quantize_int8_rows with threshold 0.
- * Fails with INVALID_DATA if a weight is NaN or infinite.
+/** Quantizes host memory row-wise to int8: each weight is rounded to f16 (saturating at 65504), then nq_quantize_int8_rows with threshold
+ * 0. Fails with INVALID_DATA if a weight is NaN or infinite.
  * @param source contiguous [rows, columns] of type source_dtype (f32, f16, bf16), source_bytes long, any alignment. */
-NQ_API nq_status nq_matrix_quantize_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype, const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_quantize_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype source_dtype,
+                                         const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes,
+                                         nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Makes an 8-bit matrix from row-major codes [rows, columns] and row absmax (SCB) [rows]. */
-NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype dtype, const int8_t* NQ_SPAN(rows * columns) codes, const float* NQ_SPAN(rows) row_absmax, nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype dtype,
+                                       const int8_t* NQ_SPAN(rows * columns) codes, const float* NQ_SPAN(rows) row_absmax,
+                                       nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
 /** Writes an 8-bit matrix as row-major codes [rows, columns] and row absmax (SCB) [rows], bit for bit. */
-NQ_API nq_status nq_matrix_export_8bit(nq_matrix* matrix, int8_t* NQ_OUT NQ_SPAN(rows * columns) codes, float* NQ_OUT NQ_SPAN(rows) row_absmax) NQ_NOEXCEPT;
+NQ_API nq_status nq_matrix_export_8bit(nq_matrix* matrix, int8_t* NQ_OUT NQ_SPAN(rows * columns) codes,
+                                       float* NQ_OUT NQ_SPAN(rows) row_absmax) NQ_NOEXCEPT;
 
 /** Releases a matrix handle. Null is allowed. */
 NQ_API nq_status nq_matrix_destroy(nq_matrix* NQ_NULLABLE matrix) NQ_NOEXCEPT;
@@ -419,19 +438,22 @@ NQ_API nq_status nq_matrix_dequantize(nq_matrix* matrix, const nq_tensor* output
  * @param x f32, f16 or bf16 [M, K].
  * @param bias f32, f16 or bf16, N elements; may be null.
  * @param y f32, f16 or bf16 [M, N]. */
-NQ_API nq_status nq_linear_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, const nq_tensor* y) NQ_NOEXCEPT;
+NQ_API nq_status nq_linear_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias,
+                                   const nq_tensor* y) NQ_NOEXCEPT;
 
 /** y = T(T(x) * T(W)^T + T(bias)) for a 4-bit matrix, W = codebook[code] * absmax in f32, T = rounding to compute_dtype (f32: none),
  * products and sums f32. Shapes and types as nq_linear_forward.
  * Error (f32, relative Frobenius against f64 on the dequantized weights): 1e-6 * max(1, sqrt(K / 4096)).
  * Source: bitsandbytes matmul_4bit. */
-NQ_API nq_status nq_linear4bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, nq_dtype compute_dtype, const nq_tensor* y) NQ_NOEXCEPT;
+NQ_API nq_status nq_linear4bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, nq_dtype compute_dtype,
+                                       const nq_tensor* y) NQ_NOEXCEPT;
 
 /** LLM.int8(): y = (CA * CB^T) * SCA * SCB / 127^2 + bias + x[:, O] * W[:, O]^T for an 8-bit matrix. CA, SCA and the outlier
- * columns O come from nq_quantize_int8_rows of f16(x) (saturating) with `threshold`; CA * CB^T is exact int32; W = CB * SCB * (1 / 127); the
- * outlier part is f32. threshold 0: no outlier columns. A NaN or infinity in a row of x makes that row's y NaN or infinite, no other's.
+ * columns O come from nq_quantize_int8_rows of f16(x) (saturating) with `threshold`; CA * CB^T is exact int32; W = CB * SCB * (1 / 127);
+ * the outlier part is f32. threshold 0: no outlier columns. A NaN or infinity in a row of x makes that row's y NaN or infinite, no other's.
  * Shapes and types as nq_linear_forward; K <= 130000. Source: arXiv 2208.07339; bitsandbytes MatMul8bitLt. */
-NQ_API nq_status nq_linear8bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, float threshold, const nq_tensor* y) NQ_NOEXCEPT;
+NQ_API nq_status nq_linear8bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, float threshold,
+                                       const nq_tensor* y) NQ_NOEXCEPT;
 
 /** Exact integer product y = a * b^T: a i8 [M, K], b i8 [N, K], y i32 [M, N]; K <= 130000. Source: bitsandbytes int8_linear_matmul. */
 NQ_API nq_status nq_int8_matmul(const nq_tensor* a, const nq_tensor* b, const nq_tensor* y) NQ_NOEXCEPT;
@@ -439,7 +461,8 @@ NQ_API nq_status nq_int8_matmul(const nq_tensor* a, const nq_tensor* b, const nq
 /** y[m, n] = acc[m, n] * (row_absmax[m] * column_absmax[n]) * (1 / 127^2) + bias[n]: the epilogue of an int8 product.
  * @param acc i32 [M, N]. @param row_absmax f32, M elements. @param column_absmax f32, N elements. @param bias N elements or null.
  * @param y f32, f16 or bf16 [M, N]. Source: bitsandbytes int8_mm_dequant. */
-NQ_API nq_status nq_int8_matmul_dequantize(const nq_tensor* acc, const nq_tensor* row_absmax, const nq_tensor* column_absmax, const nq_tensor* NQ_NULLABLE bias, const nq_tensor* y) NQ_NOEXCEPT;
+NQ_API nq_status nq_int8_matmul_dequantize(const nq_tensor* acc, const nq_tensor* row_absmax, const nq_tensor* column_absmax,
+                                           const nq_tensor* NQ_NULLABLE bias, const nq_tensor* y) NQ_NOEXCEPT;
 
 /* ---- Transformer operations ---------------------------------------------------------------------------------------- */
 
@@ -459,12 +482,14 @@ NQ_API nq_status nq_rmsnorm_forward(const nq_tensor* x, const nq_tensor* weight,
  * @param head_dim elements of a head; at least 2h.
  * @param positions u32, T elements, each below the rows of cosine.
  * @param cosine f32 [positions, h]. @param sine f32 [positions, h]. */
-NQ_API nq_status nq_rotary_forward(const nq_tensor* x, uint32_t head_dim, const nq_tensor* positions, const nq_tensor* cosine, const nq_tensor* sine) NQ_NOEXCEPT;
+NQ_API nq_status nq_rotary_forward(const nq_tensor* x, uint32_t head_dim, const nq_tensor* positions, const nq_tensor* cosine,
+                                   const nq_tensor* sine) NQ_NOEXCEPT;
 
 /** Makes an empty KV cache for one sequence. Memory is taken as positions are appended, in pages of 64.
  * @param capacity most positions it may hold.
  * @param dtype type of the keys and values held: f32. */
-NQ_API nq_status nq_kv_cache_create(nq_device* device, uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity, nq_dtype dtype, nq_kv_cache** NQ_OUT NQ_OWNED cache) NQ_NOEXCEPT;
+NQ_API nq_status nq_kv_cache_create(nq_device* device, uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity,
+                                    nq_dtype dtype, nq_kv_cache** NQ_OUT NQ_OWNED cache) NQ_NOEXCEPT;
 
 /** Releases a cache handle. Null is allowed. */
 NQ_API nq_status nq_kv_cache_destroy(nq_kv_cache* NQ_NULLABLE cache) NQ_NOEXCEPT;
@@ -478,14 +503,16 @@ NQ_API nq_status nq_kv_cache_length(nq_kv_cache* cache, uint32_t layer, uint64_t
 /** Forgets every position from `length` on, in every layer; layers that hold fewer stay as they are. Frees pages not needed. */
 NQ_API nq_status nq_kv_cache_truncate(nq_kv_cache* cache, uint64_t length) NQ_NOEXCEPT;
 
-/** Causal grouped-query attention of the cache's last T positions: y[t, h] = sum_p softmax_p(scale * q[t, h] . k[p, h / (H / kv_heads)]) v[p, ...]
- * over positions p <= P - T + t, P = length of the layer, and with window > 0 also p > P - T + t - window.
+/** Causal grouped-query attention of the cache's last T positions: y[t, h] = sum_p softmax_p(scale * q[t, h] . k[p, h / (H / kv_heads)])
+ * v[p, ...] over positions p <= P - T + t, P = length of the layer, and with window > 0 also p > P - T + t - window.
  * @param q f32, f16 or bf16 [T, H * head_dim], T <= P, H a multiple of kv_heads.
  * @param window positions attended to, the own one included; 0: all.
  * @param y f32, f16 or bf16 [T, H * head_dim]. Source: arXiv 1706.03762, 2305.13245 (grouped queries). */
-NQ_API nq_status nq_attention_forward(nq_kv_cache* cache, uint32_t layer, const nq_tensor* q, float scale, uint64_t window, const nq_tensor* y) NQ_NOEXCEPT;
+NQ_API nq_status nq_attention_forward(nq_kv_cache* cache, uint32_t layer, const nq_tensor* q, float scale, uint64_t window,
+                                      const nq_tensor* y) NQ_NOEXCEPT;
 
-/** y = gate / (1 + exp(-gate)) * up, elementwise. In place allowed. @param gate, up, y f32, f16 or bf16 [T, C]. Source: arXiv 2002.05202. */
+/** y = gate / (1 + exp(-gate)) * up, elementwise. In place allowed. @param gate, up, y f32, f16 or bf16 [T, C]. Source: arXiv 2002.05202.
+ */
 NQ_API nq_status nq_gated_silu_forward(const nq_tensor* gate, const nq_tensor* up, const nq_tensor* y) NQ_NOEXCEPT;
 
 /** y = y + x, elementwise. @param x, y f32, f16 or bf16 [T, C]. */

@@ -19,7 +19,8 @@ struct kernels {
     const char* description;
     const char* requires_features;  // space-separated names as nq_cpu_features() prints them
 
-    // --- conversion: n elements, any alignment; f32 <-> f16 / bf16 / f32, round to nearest even, NaN stays NaN, f16 overflow gives infinity
+    // --- conversion: n elements, any alignment; f32 <-> f16 / bf16 / f32, round to nearest even, NaN stays NaN, f16 overflow gives
+    // infinity
     void (*convert_to_f32)(const void* source, nq_dtype dtype, float* destination, size_t n);
     void (*convert_from_f32)(const float* source, void* destination, nq_dtype dtype, size_t n);
     // destination[i] = f32(T(source[i])), T = dtype: one rounding through a narrower type. In place allowed.
@@ -31,23 +32,28 @@ struct kernels {
     // One 4-bit block of n values (n = blocksize, or fewer at the end): codes one per byte. absmax finite.
     void (*quantize_4bit_block)(const float* x, size_t n, float absmax, nq_quant_type type, uint8_t* codes);
     // values[i] = codebook[code of flat element first + i] * absmax[(first + i) / blocksize]
-    void (*dequantize_4bit)(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize, float* values);
+    void (*dequantize_4bit)(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize,
+                            float* values);
     // One 8-bit block: nearest map entry, ties to the even index.
     void (*quantize_8bit_block)(const float* x, size_t n, float absmax, const float* map, uint8_t* codes);
     // values[i] = map[codes[i]] * absmax
     void (*dequantize_8bit_block)(const uint8_t* codes, size_t n, const float* map, float absmax, float* values);
     // Largest |x| below threshold (threshold > 0) or of all (0); NaN if threshold is 0 and a value is not finite.
-    // Outliers (threshold > 0 and not |x| < threshold) set outlier_columns[i] = 1; others leave it. outlier_columns may be null if threshold is 0.
+    // Outliers (threshold > 0 and not |x| < threshold) set outlier_columns[i] = 1; others leave it. outlier_columns may be null if
+    // threshold is 0.
     float (*int8_row_absmax)(const float* x, size_t n, float threshold, uint8_t* outlier_columns);
-    // codes[i] = round_to_nearest_even(x[i] * (127 / row_absmax)), 0 for |x| >= threshold > 0, NaN, skip[i] != 0, or row_absmax 0 or NaN. skip may be null.
-    // Where 127 / row_absmax overflows, infinite products are clamped to +-127 and 0 gives 0.
+    // codes[i] = round_to_nearest_even(x[i] * (127 / row_absmax)), 0 for |x| >= threshold > 0, NaN, skip[i] != 0, or row_absmax 0 or NaN.
+    // skip may be null. Where 127 / row_absmax overflows, infinite products are clamped to +-127 and 0 gives 0.
     void (*int8_quantize_row)(const float* x, size_t n, float row_absmax, float threshold, const uint8_t* skip, int8_t* codes);
 
     // --- linear: y[m][n] for the panels panel_begin <= p < panel_end and all M rows of x; bias (N values) may be null
-    void (*linear)(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride, size_t panel_begin, size_t panel_end);
+    void (*linear)(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride,
+                   size_t panel_begin, size_t panel_end);
     // compute_dtype F32, F16 or BF16: weights are rounded through it; x and bias already are, y is rounded by the caller.
-    void (*linear4bit)(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const float* bias, nq_dtype compute_dtype, float* y, size_t y_stride, size_t panel_begin, size_t panel_end);
-    void (*linear8bit)(const panels8bit& weights, const activations8bit& x, const float* bias, float* y, size_t y_stride, size_t panel_begin, size_t panel_end);
+    void (*linear4bit)(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const float* bias, nq_dtype compute_dtype,
+                       float* y, size_t y_stride, size_t panel_begin, size_t panel_end);
+    void (*linear8bit)(const panels8bit& weights, const activations8bit& x, const float* bias, float* y, size_t y_stride,
+                       size_t panel_begin, size_t panel_end);
     // sum x[i] * y[i]
     float (*dot)(const float* x, const float* y, size_t n);
     // exact sum of a[i] * b[i]
@@ -70,7 +76,8 @@ struct kernels {
     void (*attention_values)(const float* weights, const float* v, size_t value_stride, size_t count, size_t head_dim, float* acc);
 };
 
-// Best first; the last is the scalar reference, which runs anywhere. Adding an implementation: its folder, its CMake line, one line in dispatch.cpp.
+// Best first; the last is the scalar reference, which runs anywhere. Adding an implementation: its folder, its CMake line, one line in
+// dispatch.cpp.
 extern const kernels scalar_kernels;
 #if defined(NQ_X86_64)
 extern const kernels avx2_kernels;

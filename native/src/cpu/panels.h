@@ -63,11 +63,11 @@ struct panels8bit {
 
 // Activations of an 8-bit product: M rows of padded_columns int8 codes (padding 0), with what the epilogue needs.
 struct activations8bit {
-    const int8_t* codes;            // [M][padded_columns]
-    const float* row_absmax;        // [M]
-    const float* x;                 // [M][x_stride], unquantized, for the outlier columns
+    const int8_t* codes;      // [M][padded_columns]
+    const float* row_absmax;  // [M]
+    const float* x;           // [M][x_stride], unquantized, for the outlier columns
     size_t x_stride;
-    const uint32_t* outliers;       // ascending outlier columns
+    const uint32_t* outliers;  // ascending outlier columns
     size_t outlier_count;
     size_t rows;  // M
 };
