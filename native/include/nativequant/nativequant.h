@@ -412,6 +412,7 @@ NQ_API nq_status nq_matrix_quantize_8bit(nq_device* device, uint64_t rows, uint6
                                          const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes,
                                          nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
+/* clang-format off: it would take the product for a pointer. */
 /** Makes an 8-bit matrix from row-major codes [rows, columns] and row absmax (SCB) [rows]. */
 NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype dtype,
                                        const int8_t* NQ_SPAN(rows * columns) codes, const float* NQ_SPAN(rows) row_absmax,
@@ -420,6 +421,7 @@ NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_
 /** Writes an 8-bit matrix as row-major codes [rows, columns] and row absmax (SCB) [rows], bit for bit. */
 NQ_API nq_status nq_matrix_export_8bit(nq_matrix* matrix, int8_t* NQ_OUT NQ_SPAN(rows * columns) codes,
                                        float* NQ_OUT NQ_SPAN(rows) row_absmax) NQ_NOEXCEPT;
+/* clang-format on */
 
 /** Releases a matrix handle. Null is allowed. */
 NQ_API nq_status nq_matrix_destroy(nq_matrix* NQ_NULLABLE matrix) NQ_NOEXCEPT;
