@@ -256,11 +256,22 @@ public sealed class QuantizedWeightTests
         Matrix4BitStorage good = Plain(3, 23);
         Matrix4BitStorage shortPacked = new()
         {
-            Rows = 3, Columns = 23, QuantType = QuantType.NF4, DataType = DataType.Float16, Blocksize = 64, Packed = new byte[34], Absmax = good.Absmax,
+            Rows = 3,
+            Columns = 23,
+            QuantType = QuantType.NF4,
+            DataType = DataType.Float16,
+            Blocksize = 64,
+            Packed = new byte[34],
+            Absmax = good.Absmax,
         };
         Matrix4BitStorage noAbsmax = new()
         {
-            Rows = 3, Columns = 23, QuantType = QuantType.NF4, DataType = DataType.Float16, Blocksize = 64, Packed = good.Packed,
+            Rows = 3,
+            Columns = 23,
+            QuantType = QuantType.NF4,
+            DataType = DataType.Float16,
+            Blocksize = 64,
+            Packed = good.Packed,
         };
 
         Assert.Multiple(() =>

@@ -192,7 +192,14 @@ public sealed class GenerationTests : IDisposable
         using GenerationSession session = _model.CreateSession();
         GenerationRun run = session.CreateRun([.. _model.Tokenizer!.EncodeToIds(Prompt)], new GenerationOptions
         {
-            MaxNewTokens = 200, EosTokenIds = [], DoSample = true, TopK = 40, TopP = 0.9f, MinP = 0.01f, RepetitionPenalty = 1.1f, Seed = 1,
+            MaxNewTokens = 200,
+            EosTokenIds = [],
+            DoSample = true,
+            TopK = 40,
+            TopP = 0.9f,
+            MinP = 0.01f,
+            RepetitionPenalty = 1.1f,
+            Seed = 1,
         });
         for (int i = 0; i < 30; i++)
         {

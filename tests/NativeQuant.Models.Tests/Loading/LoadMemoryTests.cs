@@ -14,7 +14,14 @@ public sealed class LoadMemoryTests : IDisposable
     // 130 million parameters, 260 MB in bf16.
     private readonly SyntheticModel _synthetic = new(new SyntheticShape
     {
-        Vocabulary = 8192, Hidden = 1024, Heads = 16, KeyValueHeads = 8, HeadDim = 64, Intermediate = 8192, Layers = 4, ElementType = "BF16",
+        Vocabulary = 8192,
+        Hidden = 1024,
+        Heads = 16,
+        KeyValueHeads = 8,
+        HeadDim = 64,
+        Intermediate = 8192,
+        Layers = 4,
+        ElementType = "BF16",
     });
 
     private static readonly QuantizationConfig[] Formats = [QuantizationConfig.Int8, QuantizationConfig.NF4, QuantizationConfig.NF4DoubleQuant];
