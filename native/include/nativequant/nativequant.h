@@ -412,7 +412,8 @@ NQ_API nq_status nq_matrix_quantize_8bit(nq_device* device, uint64_t rows, uint6
                                          const void* NQ_SPAN(source_bytes) source, uint64_t source_bytes,
                                          nq_matrix** NQ_OUT NQ_OWNED matrix) NQ_NOEXCEPT;
 
-/* clang-format off: it would take the product for a pointer. */
+/* By hand, for clang-format takes the product for a pointer: */
+/* clang-format off */
 /** Makes an 8-bit matrix from row-major codes [rows, columns] and row absmax (SCB) [rows]. */
 NQ_API nq_status nq_matrix_import_8bit(nq_device* device, uint64_t rows, uint64_t columns, nq_dtype dtype,
                                        const int8_t* NQ_SPAN(rows * columns) codes, const float* NQ_SPAN(rows) row_absmax,
