@@ -54,7 +54,7 @@ public:
     std::vector<T> as(const std::string& role) const {
         const std::vector<uint8_t> raw = bytes(role);
         std::vector<T> values(raw.size() / sizeof(T));
-        std::memcpy(values.data(), raw.data(), raw.size());
+        if (!raw.empty()) std::memcpy(values.data(), raw.data(), raw.size());
         return values;
     }
     // The tensor on a device, with its own element type.
