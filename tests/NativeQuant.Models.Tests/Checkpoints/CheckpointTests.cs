@@ -218,8 +218,9 @@ public sealed class CheckpointTests
             {
                 sum += inside ? long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture) : 0;
             }
-            else if (line.Contains(" /", StringComparison.Ordinal) || !line.Contains(':', StringComparison.Ordinal))
+            else if (line.IndexOf('-', StringComparison.Ordinal) is > 0 and var dash && dash < line.IndexOf(' ', StringComparison.Ordinal))
             {
+                // A mapping's own line begins with its address range; anonymous mappings name no file.
                 inside = line.Contains(folder, StringComparison.Ordinal);
             }
         }
