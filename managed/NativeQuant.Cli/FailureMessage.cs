@@ -17,7 +17,7 @@ internal static class FailureMessage
             NativeQuantOutOfMemoryException => $"{message} Try fewer bits (--load-in-4bit) or close other programs.",
             InvalidWeightsException or CheckpointException or ConfigurationException or TokenizerFormatException => message,
             UnauthorizedAccessException => $"{message} Check the permissions.",
-            FileNotFoundException or DirectoryNotFoundException or IOException => message,
+            IOException or InvalidDataException => message,
             NotSupportedException or ArgumentException or InvalidLogitsException => message,
             _ => $"{failure.GetType().Name}: {message} This is a defect of NativeQuant; --verbose shows where it arose.",
         };

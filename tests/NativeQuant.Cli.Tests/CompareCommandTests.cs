@@ -53,4 +53,20 @@ internal sealed class CompareCommandTests
             Assert.That(result.Error, Does.Contain("NF4: loading: done in"));
         });
     }
+
+    [Test]
+    public async Task A_model_that_is_already_quantized_is_refused()
+    {
+        using TemporaryFolder folder = new();
+        string quantized = folder.Combine("quantized");
+        await CommandLine.RunJsonAsync("quantize", Repository.TinyLlama, quantized, "--load-in-8bit");
+
+        CommandResult result = await CommandLine.RunAsync(["compare", quantized, .. Arguments[2..]]);
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.ExitCode, Is.EqualTo(ExitCode.Failure), result.ToString());
+            Assert.That(result.Error, Does.Contain("error: ").And.Contain(quantized).And.Contain("is already quantized"));
+        });
+    }
 }

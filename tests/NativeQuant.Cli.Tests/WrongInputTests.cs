@@ -100,6 +100,15 @@ internal sealed class WrongInputTests
     }
 
     [Test]
+    public async Task A_model_without_tokenizer_cannot_take_text()
+    {
+        using TemporaryFolder folder = await CopyOfTinyLlamaAsync(static config => config);
+        File.Delete(folder.Combine("tokenizer.json"));
+
+        AssertFailure(await CommandLine.RunAsync(["generate", folder.Path, "prompt"]), folder.Path, "tokenizer.json");
+    }
+
+    [Test]
     public async Task A_text_that_is_not_there_is_named() =>
         AssertFailure(await CommandLine.RunAsync(["perplexity", Repository.TinyLlama, "--text", "no-such-text.txt"]), "no-such-text.txt");
 

@@ -26,6 +26,10 @@ internal static class FormatComparison
     private static async Task<ComparisonResult> MeasureAsync(Terminal terminal, Device device, ComparisonFormat format, ComparisonSettings settings, CancellationToken cancellationToken)
     {
         using CausalLM model = await LoadAsync(terminal, device, format, settings.Folder, cancellationToken).ConfigureAwait(false);
+        if (format.Quantization is null && model.Quantization is not null)
+        {
+            throw new InvalidDataException($"'{settings.Folder}' is already quantized; compare needs the model that it was made from.");
+        }
         Tokenizer tokenizer = model.Tokenizer ?? throw new InvalidDataException($"'{settings.Folder}' has no tokenizer.json, which text needs.");
         IReadOnlyList<int> ids = tokenizer.EncodeToIds(settings.Text, addSpecialTokens: false);
         PerplexityResult perplexity = await TextMeasurement.PerplexityAsync(terminal, $"{format.Name}: perplexity", model, ids, settings.Perplexity, cancellationToken).ConfigureAwait(false);
