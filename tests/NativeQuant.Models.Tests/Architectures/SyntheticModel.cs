@@ -80,7 +80,7 @@ internal sealed class SyntheticModel : IDisposable
 
     public void Write()
     {
-        File.WriteAllText(_folder["config.json"], Config());
+        File.WriteAllText(_folder.Combine("config.json"), Config());
         string[] names = [.. Weights.Keys.Order(StringComparer.Ordinal)];
         if (Shape.Shards == 1)
         {
@@ -95,7 +95,7 @@ internal sealed class SyntheticModel : IDisposable
             WriteFile(file, part);
             map.AddRange(part.Select(name => $"\"{name}\": \"{file}\""));
         }
-        File.WriteAllText(_folder["model.safetensors.index.json"], $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(", ", map)}}}}}");
+        File.WriteAllText(_folder.Combine("model.safetensors.index.json"), $"{{\"metadata\": {{}}, \"weight_map\": {{{string.Join(", ", map)}}}}}");
     }
 
     public void Dispose() => _folder.Dispose();
@@ -176,7 +176,7 @@ internal sealed class SyntheticModel : IDisposable
 
     private void WriteFile(string file, string[] names)
     {
-        using var writer = new SafetensorsWriter(_folder[file]);
+        using var writer = new SafetensorsWriter(_folder.Combine(file));
         foreach (string name in names)
         {
             writer.Declare(name, Shape.ElementType, Shapes[name]);

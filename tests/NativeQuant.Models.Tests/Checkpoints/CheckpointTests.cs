@@ -11,10 +11,10 @@ public sealed class CheckpointTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     [Test]
     public void A_single_file_gives_its_tensors()
@@ -37,7 +37,7 @@ public sealed class CheckpointTests
     [Test]
     public void The_sample_model_opens()
     {
-        using Checkpoint checkpoint = Checkpoint.Open(TestData.SampleModelFolder);
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.TinyLlama);
 
         Assert.That(checkpoint.Names, Has.Count.EqualTo(57));
         Assert.That(checkpoint["model.embed_tokens.weight"].Shape, Is.EqualTo(new long[] { 2048, 256 }));
@@ -61,9 +61,9 @@ public sealed class CheckpointTests
     [Test]
     public void Shards_may_lie_in_a_sub_folder_and_behind_links()
     {
-        Directory.CreateDirectory(_folder.File("blobs"));
+        Directory.CreateDirectory(_folder.Combine("blobs"));
         WriteShard(Path.Combine("blobs", "0123abcd"), "a");
-        File.CreateSymbolicLink(_folder.File("linked.safetensors"), Path.Combine("blobs", "0123abcd"));
+        File.CreateSymbolicLink(_folder.Combine("linked.safetensors"), Path.Combine("blobs", "0123abcd"));
         WriteShard(Path.Combine("blobs", "b.safetensors"), "b");
         WriteIndex(("a", "linked.safetensors"), ("b", "blobs/b.safetensors"));
 
@@ -76,7 +76,7 @@ public sealed class CheckpointTests
     public void The_single_file_goes_before_the_index()
     {
         WriteShard("model.safetensors", "a");
-        File.WriteAllText(_folder.File(Index), "not JSON");
+        File.WriteAllText(_folder.Combine(Index), "not JSON");
 
         using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
 
@@ -85,7 +85,7 @@ public sealed class CheckpointTests
 
     [Test]
     public void A_folder_that_does_not_exist_is_refused() =>
-        Assert.That(() => Checkpoint.Open(_folder.File("nowhere")), Throws.TypeOf<CheckpointException>().With.Message.Contains("nowhere"));
+        Assert.That(() => Checkpoint.Open(_folder.Combine("nowhere")), Throws.TypeOf<CheckpointException>().With.Message.Contains("nowhere"));
 
     [Test]
     public void A_folder_without_weights_is_refused() =>
@@ -96,7 +96,7 @@ public sealed class CheckpointTests
     [TestCase("consolidated.00.pth")]
     public void A_folder_with_pickled_weights_only_is_refused_and_told_what_to_do(string name)
     {
-        File.WriteAllBytes(_folder.File(name), [0x80]);
+        File.WriteAllBytes(_folder.Combine(name), [0x80]);
 
         AssertRefused(name, "convert the model to safetensors");
     }
@@ -134,7 +134,7 @@ public sealed class CheckpointTests
     public void A_broken_shard_is_refused_and_named()
     {
         WriteShard("one.safetensors", "a");
-        File.WriteAllBytes(_folder.File("two.safetensors"), [1, 2, 3]);
+        File.WriteAllBytes(_folder.Combine("two.safetensors"), [1, 2, 3]);
         WriteIndex(("a", "one.safetensors"), ("b", "two.safetensors"));
 
         AssertRefused("two.safetensors", "3 bytes");
@@ -150,7 +150,7 @@ public sealed class CheckpointTests
     [TestCase("one\\u0000.safetensors")]
     public void A_shard_outside_the_folder_is_refused(string shard)
     {
-        File.WriteAllText(_folder.File(Index), "{\"weight_map\":{\"a\":\"" + shard + "\"}}");
+        File.WriteAllText(_folder.Combine(Index), "{\"weight_map\":{\"a\":\"" + shard + "\"}}");
 
         AssertRefused("'a'", "inside the model folder");
     }
@@ -168,7 +168,7 @@ public sealed class CheckpointTests
     [TestCase("{\"weight_map\":{}} x")]
     public void An_invalid_index_is_refused(string json)
     {
-        File.WriteAllText(_folder.File(Index), json);
+        File.WriteAllText(_folder.Combine(Index), json);
 
         AssertRefused(Index);
     }
@@ -189,7 +189,7 @@ public sealed class CheckpointTests
     public void A_released_tensor_is_not_resident_and_can_be_read_again()
     {
         const int Length = 32 << 20;
-        using (SafetensorsWriter writer = new(_folder.File("model.safetensors")))
+        using (SafetensorsWriter writer = new(_folder.Combine("model.safetensors")))
         {
             writer.Declare("large", "U8", [Length]);
             byte[] data = new byte[Length];
@@ -240,9 +240,9 @@ public sealed class CheckpointTests
     private void WriteShard(string name, params string[] tensors)
     {
         string[] entries = [.. tensors.Select((tensor, i) => RawSafetensors.Entry(tensor, "U8", "[4]", 4 * i, 4 * i + 4))];
-        File.WriteAllBytes(_folder.File(name), RawSafetensors.Bytes(RawSafetensors.Header(entries), 4 * tensors.Length));
+        File.WriteAllBytes(_folder.Combine(name), RawSafetensors.Bytes(RawSafetensors.Header(entries), 4 * tensors.Length));
     }
 
     private void WriteIndex(params (string Tensor, string Shard)[] entries) => File.WriteAllText(
-        _folder.File(Index), $"{{\"metadata\":{{\"total_size\":8}},\"weight_map\":{{{string.Join(',', entries.Select(entry => $"\"{entry.Tensor}\":\"{entry.Shard}\""))}}}}}");
+        _folder.Combine(Index), $"{{\"metadata\":{{\"total_size\":8}},\"weight_map\":{{{string.Join(',', entries.Select(entry => $"\"{entry.Tensor}\":\"{entry.Shard}\""))}}}}}");
 }

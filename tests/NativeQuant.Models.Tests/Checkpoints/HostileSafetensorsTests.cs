@@ -11,10 +11,10 @@ public sealed class HostileSafetensorsTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     [TestCase(0)]
     [TestCase(1)]
@@ -37,7 +37,7 @@ public sealed class HostileSafetensorsTests
     [Test]
     public void A_header_of_100_MB_of_blanks_is_refused()
     {
-        string path = _folder.File("blank.safetensors");
+        string path = _folder.Combine("blank.safetensors");
         byte[] blanks = new byte[1 << 20];
         blanks.AsSpan().Fill((byte)' ');
         using (FileStream stream = new(path, FileMode.CreateNew))
@@ -58,8 +58,8 @@ public sealed class HostileSafetensorsTests
         byte[] whole = RawSafetensors.Bytes(RawSafetensors.Header(RawSafetensors.Entry("x", "F32", "[4]", 0, 16)), 16);
         for (int length = 0; length < whole.Length; length++)
         {
-            File.WriteAllBytes(_folder.File("cut.safetensors"), whole[..length]);
-            Assert.That(() => SafetensorsFile.Open(_folder.File("cut.safetensors")), Throws.TypeOf<CheckpointException>(), $"cut to {length} bytes");
+            File.WriteAllBytes(_folder.Combine("cut.safetensors"), whole[..length]);
+            Assert.That(() => SafetensorsFile.Open(_folder.Combine("cut.safetensors")), Throws.TypeOf<CheckpointException>(), $"cut to {length} bytes");
         }
     }
 
@@ -207,7 +207,7 @@ public sealed class HostileSafetensorsTests
 
     private CheckpointException AssertRefused(byte[] bytes, params string[] parts)
     {
-        string path = _folder.File("hostile.safetensors");
+        string path = _folder.Combine("hostile.safetensors");
         File.WriteAllBytes(path, bytes);
         CheckpointException exception = Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(path).Dispose())!;
         Assert.That(exception.Path, Is.EqualTo(path));

@@ -12,10 +12,10 @@ public sealed class QuantStateTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     // Right column: what Python 3.11 prints for the value.
     [TestCase(0f, "0.0")]
@@ -105,7 +105,7 @@ public sealed class QuantStateTests
         {
             tensors.Add(NamedTensor.From($"{Module}.weight.nested_absmax", "F32", [1], new float[1]));
         }
-        using (SafetensorsWriter writer = new(_folder.File("model.safetensors")))
+        using (SafetensorsWriter writer = new(_folder.Combine("model.safetensors")))
         {
             tensors.ForEach(writer.Declare);
             tensors.ForEach(writer.Write);

@@ -13,10 +13,10 @@ public sealed class QuantizedWeightTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     private static IEnumerable<TestCaseData> GoldenCheckpoints() => Directory.EnumerateDirectories(TestData.GoldenFolder, "ckpt_*")
         .Order(StringComparer.Ordinal)
@@ -44,7 +44,7 @@ public sealed class QuantizedWeightTests
         Assert.That(written, Is.Not.Empty);
 
         // Tensors that are not quantized (biases, norms) are copied; all stand in the order of the original.
-        string path = _folder.File("model.safetensors");
+        string path = _folder.Combine("model.safetensors");
         using (SafetensorsWriter writer = new(path))
         {
             foreach (CheckpointTensor tensor in source.Tensors)
@@ -112,7 +112,7 @@ public sealed class QuantizedWeightTests
             WriteFile($"shard-{i}.safetensors", [tensors[i]]);
         }
         File.WriteAllText(
-            _folder.File("model.safetensors.index.json"),
+            _folder.Combine("model.safetensors.index.json"),
             $"{{\"weight_map\":{{{string.Join(',', tensors.Select((tensor, i) => $"\"{tensor.Name}\":\"shard-{i}.safetensors\""))}}}}}");
 
         using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
@@ -366,7 +366,7 @@ public sealed class QuantizedWeightTests
 
     private void WriteFile(string name, NamedTensor[] tensors)
     {
-        using SafetensorsWriter writer = new(_folder.File(name));
+        using SafetensorsWriter writer = new(_folder.Combine(name));
         Array.ForEach(tensors, writer.Declare);
         Array.ForEach(tensors, writer.Write);
         writer.Commit();

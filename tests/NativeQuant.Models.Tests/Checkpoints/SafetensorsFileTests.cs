@@ -10,10 +10,10 @@ public sealed class SafetensorsFileTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     [Test]
     public void Tensors_have_the_type_shape_and_bytes_of_the_file()
@@ -118,7 +118,7 @@ public sealed class SafetensorsFileTests
         // Sparse: takes no room on the disk.
         const long Large = (1L << 31) + 4096;
         string header = RawSafetensors.Header(RawSafetensors.Entry("large", "U8", $"[{Large}]", 0, Large), RawSafetensors.Entry("last", "U8", "[4]", Large, Large + 4));
-        string path = _folder.File("large.safetensors");
+        string path = _folder.Combine("large.safetensors");
         using (FileStream stream = new(path, FileMode.CreateNew))
         {
             stream.Write(RawSafetensors.Bytes(header, 0));
@@ -158,10 +158,10 @@ public sealed class SafetensorsFileTests
     public void Disposing_while_other_threads_read_ends_in_data_or_ObjectDisposedException()
     {
         byte[] bytes = RawSafetensors.Bytes(RawSafetensors.Header(RawSafetensors.Entry("x", "U8", "[100]", 0, 100)), 100);
-        File.WriteAllBytes(_folder.File("x.safetensors"), bytes);
+        File.WriteAllBytes(_folder.Combine("x.safetensors"), bytes);
         for (int round = 0; round < 50; round++)
         {
-            SafetensorsFile file = SafetensorsFile.Open(_folder.File("x.safetensors"));
+            SafetensorsFile file = SafetensorsFile.Open(_folder.Combine("x.safetensors"));
             CheckpointTensor tensor = file["x"];
             Parallel.Invoke(
                 () => Read(tensor),
@@ -201,7 +201,7 @@ public sealed class SafetensorsFileTests
     [Test]
     public void A_file_that_does_not_exist_or_is_a_folder_is_a_CheckpointException()
     {
-        Assert.That(() => SafetensorsFile.Open(_folder.File("none.safetensors")), Throws.TypeOf<CheckpointException>().With.Message.Contains("none.safetensors"));
+        Assert.That(() => SafetensorsFile.Open(_folder.Combine("none.safetensors")), Throws.TypeOf<CheckpointException>().With.Message.Contains("none.safetensors"));
         Assert.That(() => SafetensorsFile.Open(_folder.Path), Throws.TypeOf<CheckpointException>());
     }
 
@@ -211,7 +211,7 @@ public sealed class SafetensorsFileTests
 
     private SafetensorsFile Open(string header, int dataBytes)
     {
-        string path = _folder.File("model.safetensors");
+        string path = _folder.Combine("model.safetensors");
         File.WriteAllBytes(path, RawSafetensors.Bytes(header, dataBytes));
         Assert.That(Encoding.UTF8.GetByteCount(path), Is.GreaterThan(path.Length), "the path is not ASCII");
         return SafetensorsFile.Open(path);

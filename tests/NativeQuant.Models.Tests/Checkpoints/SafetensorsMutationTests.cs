@@ -22,10 +22,10 @@ public sealed class SafetensorsMutationTests
     private TemporaryFolder _folder = null!;
 
     [OneTimeSetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [OneTimeTearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     [Test]
     public void Any_bytes_changed_inserted_or_removed()
@@ -100,7 +100,7 @@ public sealed class SafetensorsMutationTests
 
     private bool OpensOrRefuses(byte[] bytes)
     {
-        string path = _folder.File("mutant.safetensors");
+        string path = _folder.Combine("mutant.safetensors");
         File.WriteAllBytes(path, bytes);
         try
         {
@@ -124,7 +124,7 @@ public sealed class SafetensorsMutationTests
     private bool ComesBack((string Name, long[] Shape, byte[] Data)[] tensors)
     {
         (string Name, long[] Shape, byte[] Data)[] unique = [.. tensors.DistinctBy(tensor => tensor.Name).Where(tensor => IsWellFormed(tensor.Name))];
-        string path = _folder.File("written.safetensors");
+        string path = _folder.Combine("written.safetensors");
         using (SafetensorsWriter writer = new(path))
         {
             foreach ((string name, long[] shape, _) in unique)

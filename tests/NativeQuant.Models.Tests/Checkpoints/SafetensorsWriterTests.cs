@@ -17,12 +17,12 @@ public sealed partial class SafetensorsWriterTests
     [SetUp]
     public void CreateFolder()
     {
-        _folder = new TemporaryFolder();
-        _path = _folder.File("model.safetensors");
+        _folder = new TemporaryFolder("nativequant-模型-");
+        _path = _folder.Combine("model.safetensors");
     }
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     [Test]
     public void The_file_is_header_length_padded_header_and_data()
@@ -67,7 +67,7 @@ public sealed partial class SafetensorsWriterTests
     [Test]
     public void A_checkpoint_is_copied_tensor_by_tensor_byte_for_byte()
     {
-        using Checkpoint source = Checkpoint.Open(TestData.SampleModelFolder);
+        using Checkpoint source = Checkpoint.Open(Repository.TinyLlama);
         using (SafetensorsWriter writer = new(_path))
         {
             foreach (CheckpointTensor tensor in source.Tensors)
@@ -168,7 +168,7 @@ public sealed partial class SafetensorsWriterTests
     [Test]
     public void A_folder_that_does_not_exist_is_a_CheckpointException()
     {
-        using SafetensorsWriter writer = new(_folder.File(Path.Combine("nowhere", "model.safetensors")));
+        using SafetensorsWriter writer = new(_folder.Combine(Path.Combine("nowhere", "model.safetensors")));
         writer.Declare("x", "U8", [1]);
 
         Assert.That(() => writer.Write("x", [1]), Throws.TypeOf<CheckpointException>().With.Message.Contains("nowhere"));
@@ -211,7 +211,7 @@ public sealed partial class SafetensorsWriterTests
     [Test]
     public void A_full_file_system_is_a_CheckpointException_and_leaves_nothing()
     {
-        string mount = Directory.CreateDirectory(_folder.File("small")).FullName;
+        string mount = Directory.CreateDirectory(_folder.Combine("small")).FullName;
         if (!TryRun("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", mount))
         {
             Assert.Ignore("a file system of limited size cannot be mounted here: needs root");

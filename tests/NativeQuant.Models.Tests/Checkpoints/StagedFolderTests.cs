@@ -9,15 +9,15 @@ public sealed class StagedFolderTests
     private TemporaryFolder _folder = null!;
 
     [SetUp]
-    public void CreateFolder() => _folder = new TemporaryFolder();
+    public void CreateFolder() => _folder = new TemporaryFolder("nativequant-模型-");
 
     [TearDown]
-    public void DeleteFolder() => _folder.Delete();
+    public void DeleteFolder() => _folder.Dispose();
 
     [Test]
     public void The_folder_appears_on_commit_with_all_its_files()
     {
-        string path = _folder.File("quantized");
+        string path = _folder.Combine("quantized");
         using (StagedFolder staged = StagedFolder.Create(path))
         {
             File.WriteAllText(Path.Combine(staged.StagingPath, "config.json"), "{}");
@@ -37,7 +37,7 @@ public sealed class StagedFolderTests
     [Test]
     public void Disposal_without_commit_leaves_nothing()
     {
-        using (StagedFolder staged = StagedFolder.Create(_folder.File("quantized")))
+        using (StagedFolder staged = StagedFolder.Create(_folder.Combine("quantized")))
         {
             File.WriteAllText(Path.Combine(staged.StagingPath, "config.json"), "{}");
         }
@@ -48,10 +48,10 @@ public sealed class StagedFolderTests
     [Test]
     public void Parents_are_made_and_removed_again_without_commit()
     {
-        string path = _folder.File(Path.Combine("a", "b", "quantized"));
+        string path = _folder.Combine(Path.Combine("a", "b", "quantized"));
         using (StagedFolder.Create(path))
         {
-            Assert.That(Directory.Exists(_folder.File(Path.Combine("a", "b"))), Is.True);
+            Assert.That(Directory.Exists(_folder.Combine(Path.Combine("a", "b"))), Is.True);
         }
         Assert.That(_folder.Entries(), Is.Empty);
 
@@ -65,7 +65,7 @@ public sealed class StagedFolderTests
     [Test]
     public void An_empty_folder_is_taken_over()
     {
-        string path = Directory.CreateDirectory(_folder.File("quantized")).FullName;
+        string path = Directory.CreateDirectory(_folder.Combine("quantized")).FullName;
         using (StagedFolder staged = StagedFolder.Create(path + Path.DirectorySeparatorChar))
         {
             File.WriteAllText(Path.Combine(staged.StagingPath, "config.json"), "{}");
@@ -78,22 +78,22 @@ public sealed class StagedFolderTests
     [Test]
     public void A_folder_with_files_and_a_file_are_refused_and_stay_as_they_are()
     {
-        Directory.CreateDirectory(_folder.File("taken"));
-        File.WriteAllText(_folder.File(Path.Combine("taken", "mine.txt")), "mine");
-        File.WriteAllText(_folder.File("file"), "mine");
+        Directory.CreateDirectory(_folder.Combine("taken"));
+        File.WriteAllText(_folder.Combine(Path.Combine("taken", "mine.txt")), "mine");
+        File.WriteAllText(_folder.Combine("file"), "mine");
 
-        Assert.That(() => StagedFolder.Create(_folder.File("taken")), Throws.TypeOf<CheckpointException>().With.Message.Contains("files in it"));
-        Assert.That(() => StagedFolder.Create(_folder.File("file")), Throws.TypeOf<CheckpointException>().With.Message.Contains("a file"));
-        Assert.That(() => StagedFolder.Create(_folder.File(Path.Combine("file", "below"))), Throws.TypeOf<CheckpointException>());
+        Assert.That(() => StagedFolder.Create(_folder.Combine("taken")), Throws.TypeOf<CheckpointException>().With.Message.Contains("files in it"));
+        Assert.That(() => StagedFolder.Create(_folder.Combine("file")), Throws.TypeOf<CheckpointException>().With.Message.Contains("a file"));
+        Assert.That(() => StagedFolder.Create(_folder.Combine(Path.Combine("file", "below"))), Throws.TypeOf<CheckpointException>());
         Assert.That(_folder.Entries(), Has.Length.EqualTo(3));
     }
 
     [Test]
     public void A_name_that_is_taken_meanwhile_is_refused_on_commit()
     {
-        using StagedFolder staged = StagedFolder.Create(_folder.File("quantized"));
-        Directory.CreateDirectory(_folder.File("quantized"));
-        File.WriteAllText(_folder.File(Path.Combine("quantized", "mine.txt")), "mine");
+        using StagedFolder staged = StagedFolder.Create(_folder.Combine("quantized"));
+        Directory.CreateDirectory(_folder.Combine("quantized"));
+        File.WriteAllText(_folder.Combine(Path.Combine("quantized", "mine.txt")), "mine");
 
         Assert.That(staged.Commit, Throws.TypeOf<CheckpointException>());
         staged.Dispose();

@@ -8,7 +8,7 @@ public sealed class GenerationConfigTests
     [Test]
     public void The_sample_model_is_read()
     {
-        GenerationConfig config = GenerationConfig.FromFile(Path.Combine(TestData.SampleModelFolder, "generation_config.json"));
+        GenerationConfig config = GenerationConfig.FromFile(Path.Combine(Repository.TinyLlama, "generation_config.json"));
 
         Assert.That((config.BosTokenId, config.PadTokenId, config.DoSample), Is.EqualTo((2044, 2045, false)));
         Assert.That(config.EosTokenIds, Is.EqualTo(new[] { 2045 }));

@@ -8,7 +8,7 @@ public sealed class ModelConfigTests
     [Test]
     public void The_sample_model_is_read()
     {
-        ModelConfig config = ModelConfig.FromFile(Path.Combine(TestData.SampleModelFolder, "config.json"));
+        ModelConfig config = ModelConfig.FromFile(Path.Combine(Repository.TinyLlama, "config.json"));
 
         Assert.Multiple(() =>
         {
@@ -179,7 +179,7 @@ public sealed class ModelConfigTests
 
     [Test]
     public void A_missing_file_is_refused() =>
-        Assert.That(() => ModelConfig.FromFile(Path.Combine(TestData.SampleModelFolder, "none.json")), Throws.TypeOf<ConfigurationException>().With.Message.Contains("none.json"));
+        Assert.That(() => ModelConfig.FromFile(Path.Combine(Repository.TinyLlama, "none.json")), Throws.TypeOf<ConfigurationException>().With.Message.Contains("none.json"));
 
     [TestCase("")]
     [TestCase("{")]

@@ -16,11 +16,11 @@ internal sealed class OutlierModel : IDisposable
 
     public OutlierModel(string source)
     {
-        File.Copy(Path.Combine(source, "config.json"), _folder["config.json"]);
-        using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(_folder["config.json"]));
+        File.Copy(Path.Combine(source, "config.json"), _folder.Combine("config.json"));
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(_folder.Combine("config.json")));
         Dictionary<string, string> norms = Norms(config.RootElement.GetProperty("num_hidden_layers").GetInt32());
         using Checkpoint checkpoint = Checkpoint.Open(source);
-        using var writer = new SafetensorsWriter(_folder["model.safetensors"]);
+        using var writer = new SafetensorsWriter(_folder.Combine("model.safetensors"));
         foreach (CheckpointTensor tensor in checkpoint.Tensors)
         {
             writer.Declare(tensor.Name, tensor.ElementType, tensor.Shape.ToArray());

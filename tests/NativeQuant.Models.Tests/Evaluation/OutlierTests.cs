@@ -10,7 +10,7 @@ public sealed class OutlierTests : IDisposable
 {
     private const int Windows = 24;
 
-    private readonly OutlierModel _outliers = new(TestData.SampleModelFolder);
+    private readonly OutlierModel _outliers = new(Repository.TinyLlama);
 
     public void Dispose() => _outliers.Dispose();
 
@@ -18,7 +18,7 @@ public sealed class OutlierTests : IDisposable
     public void Outliers_leave_the_function_of_the_model_as_it_was()
     {
         int[] prompt = Text()[..64];
-        using CausalLM plain = CausalLM.Load(TestData.SampleModelFolder);
+        using CausalLM plain = CausalLM.Load(Repository.TinyLlama);
         using CausalLM outliers = CausalLM.Load(_outliers.Folder);
         Assert.That(Logits(outliers, prompt), Is.EqualTo(Logits(plain, prompt)).Within(1e-4f));
     }
@@ -26,8 +26,8 @@ public sealed class OutlierTests : IDisposable
     [Test]
     public void Int8_stays_within_one_percent_of_f32_without_outliers()
     {
-        double fp32 = Measure(TestData.SampleModelFolder, null);
-        Assert.That(Measure(TestData.SampleModelFolder, QuantizationConfig.Int8) / fp32, Is.LessThanOrEqualTo(1.01));
+        double fp32 = Measure(Repository.TinyLlama, null);
+        Assert.That(Measure(Repository.TinyLlama, QuantizationConfig.Int8) / fp32, Is.LessThanOrEqualTo(1.01));
     }
 
     [Test]
@@ -40,7 +40,7 @@ public sealed class OutlierTests : IDisposable
         Assert.That(decomposed / fp32, Is.LessThanOrEqualTo(1.01), "Threshold 6.");
     }
 
-    private static int[] Text() => MemoryMarshal.Cast<byte, int>(File.ReadAllBytes(Path.Combine(TestData.SampleModelFolder, "own-text.ids.u32"))).ToArray();
+    private static int[] Text() => MemoryMarshal.Cast<byte, int>(File.ReadAllBytes(Path.Combine(Repository.TinyLlama, "own-text.ids.u32"))).ToArray();
 
     private static double Measure(string folder, QuantizationConfig? quantization)
     {

@@ -97,8 +97,8 @@ public class ReferenceModelTests
     {
         using CausalLM quantized = Load(folder, QuantizationConfig.Int8);
         using var temporary = new TemporaryFolder();
-        File.Copy(Path.Combine(folder, "config.json"), temporary["config.json"]);
-        using (var writer = new SafetensorsWriter(temporary["model.safetensors"]))
+        File.Copy(Path.Combine(folder, "config.json"), temporary.Combine("config.json"));
+        using (var writer = new SafetensorsWriter(temporary.Combine("model.safetensors")))
         {
             foreach (ModelWeight weight in quantized.Weights)
             {

@@ -12,7 +12,7 @@ public sealed class GenerationTests : IDisposable
     private CausalLM _model = null!;
 
     [OneTimeSetUp]
-    public void Load() => _model = CausalLM.Load(TestData.SampleModelFolder);
+    public void Load() => _model = CausalLM.Load(Repository.TinyLlama);
 
     public void Dispose() => _model.Dispose();
 
@@ -179,7 +179,7 @@ public sealed class GenerationTests : IDisposable
     [Test]
     public void Stop_strings_need_a_tokenizer()
     {
-        using CausalLM model = CausalLM.Load(TestData.SampleModelFolder, new LoadOptions { LoadTokenizer = false });
+        using CausalLM model = CausalLM.Load(Repository.TinyLlama, new LoadOptions { LoadTokenizer = false });
         using GenerationSession session = model.CreateSession();
         Assert.That(() => session.GenerateAsync(new[] { 1 }, new GenerationOptions { StopStrings = ["x"] }), Throws.InvalidOperationException.With.Message.Contains("tokenizer"));
         Assert.That(() => session.GenerateAsync("text"), Throws.InvalidOperationException.With.Message.Contains("tokenizer"));

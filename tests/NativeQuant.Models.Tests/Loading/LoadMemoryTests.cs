@@ -42,9 +42,9 @@ public sealed class LoadMemoryTests : IDisposable
         using var target = new TemporaryFolder();
         using (CausalLM model = CausalLM.Load(_synthetic.Folder, new LoadOptions { Quantization = quantization }))
         {
-            model.Save(target["saved"]);
+            model.Save(target.Combine("saved"));
         }
-        Check(target["saved"], null);
+        Check(target.Combine("saved"), null);
     }
 
     public void Dispose() => _synthetic.Dispose();

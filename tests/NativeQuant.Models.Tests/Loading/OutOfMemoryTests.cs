@@ -23,14 +23,14 @@ public sealed class OutOfMemoryTests
             Throws.TypeOf<NativeQuantOutOfMemoryException>().With.Message.Contains($"{EmbeddingBytes}"));
         Assert.That(device.AllocatedBytes, Is.Zero);
 
-        using CausalLM model = CausalLM.Load(TestData.SampleModelFolder, new LoadOptions { Device = device });
+        using CausalLM model = CausalLM.Load(Repository.TinyLlama, new LoadOptions { Device = device });
         using GenerationSession session = model.CreateSession();
         Assert.That(session.Generate(new[] { 1, 2, 3 }, new GenerationOptions { MaxNewTokens = 2 }).Count(), Is.GreaterThan(0));
     }
 
     private static void WriteModel(TemporaryFolder folder)
     {
-        File.WriteAllText(folder["config.json"], $$"""
+        File.WriteAllText(folder.Combine("config.json"), $$"""
             {
               "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": {{Vocabulary}}, "hidden_size": {{Hidden}},
               "intermediate_size": 65536, "num_hidden_layers": 1, "num_attention_heads": 512, "hidden_act": "silu", "rms_norm_eps": 1e-5,
@@ -41,7 +41,7 @@ public sealed class OutOfMemoryTests
             $$"""{ "model.embed_tokens.weight": { "dtype": "F32", "shape": [{{Vocabulary}}, {{Hidden}}], "data_offsets": [0, {{EmbeddingBytes}}] } }""");
         byte[] length = new byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-        using FileStream file = File.Create(folder["model.safetensors"]);
+        using FileStream file = File.Create(folder.Combine("model.safetensors"));
         file.Write(length);
         file.Write(header);
         try

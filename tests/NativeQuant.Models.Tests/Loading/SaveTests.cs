@@ -23,16 +23,16 @@ public class SaveTests
         using var synthetic = new SyntheticModel(new SyntheticShape { InputBias = true, OutputBias = true, ElementType = "BF16", Hidden = 72, HeadDim = 18 });
         using var target = new TemporaryFolder();
         using CausalLM model = CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = quantization });
-        model.Save(target["saved"]);
-        using CausalLM loaded = CausalLM.Load(target["saved"]);
+        model.Save(target.Combine("saved"));
+        using CausalLM loaded = CausalLM.Load(target.Combine("saved"));
         Assert.That(loaded.Quantization, Is.EqualTo(quantization));
         Assert.That(loaded.LoadReport.Weights.Select(Line), Is.EqualTo(model.LoadReport.Weights.Select(Line)));
         Assert.That(LoadTests.Logits(loaded), Is.EqualTo(LoadTests.Logits(model)));
 
         // And once more: the same bytes.
-        loaded.Save(target["again"]);
-        Assert.That(File.ReadAllBytes(Path.Combine(target["again"], "model.safetensors")), Is.EqualTo(File.ReadAllBytes(Path.Combine(target["saved"], "model.safetensors"))));
-        Assert.That(File.ReadAllText(Path.Combine(target["again"], "config.json")), Is.EqualTo(File.ReadAllText(Path.Combine(target["saved"], "config.json"))));
+        loaded.Save(target.Combine("again"));
+        Assert.That(File.ReadAllBytes(Path.Combine(target.Combine("again"), "model.safetensors")), Is.EqualTo(File.ReadAllBytes(Path.Combine(target.Combine("saved"), "model.safetensors"))));
+        Assert.That(File.ReadAllText(Path.Combine(target.Combine("again"), "config.json")), Is.EqualTo(File.ReadAllText(Path.Combine(target.Combine("saved"), "config.json"))));
 
         static string Line(LoadedWeight weight) => $"{weight.Name} {weight.Encoding} {string.Join('x', weight.Shape)} {weight.StoredBytes}";
     }
@@ -41,13 +41,13 @@ public class SaveTests
     public void The_sample_model_keeps_its_companion_files_and_its_text()
     {
         using var target = new TemporaryFolder();
-        using CausalLM model = CausalLM.Load(TestData.SampleModelFolder, new LoadOptions { Quantization = QuantizationConfig.NF4DoubleQuant });
-        model.Save(target["saved"]);
+        using CausalLM model = CausalLM.Load(Repository.TinyLlama, new LoadOptions { Quantization = QuantizationConfig.NF4DoubleQuant });
+        model.Save(target.Combine("saved"));
         foreach (string file in new[] { "generation_config.json", "tokenizer.json", "tokenizer_config.json" })
         {
-            Assert.That(File.ReadAllBytes(Path.Combine(target["saved"], file)), Is.EqualTo(File.ReadAllBytes(Path.Combine(TestData.SampleModelFolder, file))), file);
+            Assert.That(File.ReadAllBytes(Path.Combine(target.Combine("saved"), file)), Is.EqualTo(File.ReadAllBytes(Path.Combine(Repository.TinyLlama, file))), file);
         }
-        using CausalLM loaded = CausalLM.Load(target["saved"]);
+        using CausalLM loaded = CausalLM.Load(target.Combine("saved"));
         Assert.That(Text(loaded), Is.EqualTo(Text(model)));
 
         static string Text(CausalLM model)
@@ -63,8 +63,8 @@ public class SaveTests
         using var synthetic = new SyntheticModel(new SyntheticShape { Extra = "\"a_field_of_their_own\": [1, 2.5, \"x\"], \"torch_dtype\": \"bfloat16\"," });
         using var target = new TemporaryFolder();
         using CausalLM model = CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = QuantizationConfig.NF4, DataType = DataType.Float16 });
-        model.Save(target["saved"]);
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(target["saved"], "config.json")));
+        model.Save(target.Combine("saved"));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(target.Combine("saved"), "config.json")));
         JsonElement config = document.RootElement;
         Assert.That(config.GetProperty("a_field_of_their_own").GetRawText(), Is.EqualTo("[1, 2.5, \"x\"]").Or.EqualTo("[1,2.5,\"x\"]").Or.Contains("2.5"));
         Assert.That(config.GetProperty("torch_dtype").GetString(), Is.EqualTo("float16"));
@@ -81,15 +81,15 @@ public class SaveTests
         using var target = new TemporaryFolder();
         using (CausalLM model = CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = QuantizationConfig.NF4 }))
         {
-            model.Save(target["saved"]);
+            model.Save(target.Combine("saved"));
         }
         foreach (QuantizationConfig other in new[] { QuantizationConfig.Int8, QuantizationConfig.FP4, QuantizationConfig.NF4DoubleQuant })
         {
             Assert.That(
-                () => CausalLM.Load(target["saved"], new LoadOptions { Quantization = other }),
+                () => CausalLM.Load(target.Combine("saved"), new LoadOptions { Quantization = other }),
                 Throws.ArgumentException.With.Message.Contains("expected 4 bits, nf4").And.Message.Contains("already quantized"));
         }
-        using CausalLM same = CausalLM.Load(target["saved"], new LoadOptions { Quantization = QuantizationConfig.NF4 with { Bnb4BitComputeType = DataType.BFloat16 } });
+        using CausalLM same = CausalLM.Load(target.Combine("saved"), new LoadOptions { Quantization = QuantizationConfig.NF4 with { Bnb4BitComputeType = DataType.BFloat16 } });
         Assert.That(same.Quantization!.Bnb4BitComputeType, Is.EqualTo(DataType.BFloat16));
     }
 
@@ -99,9 +99,9 @@ public class SaveTests
         using var synthetic = new SyntheticModel(new SyntheticShape());
         using var target = new TemporaryFolder();
         using CausalLM model = CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = QuantizationConfig.NF4DoubleQuant });
-        model.Save(target["saved"]);
-        File.Copy(Path.Combine(synthetic.Folder, "config.json"), Path.Combine(target["saved"], "config.json"), overwrite: true);
-        using CausalLM loaded = CausalLM.Load(target["saved"]);
+        model.Save(target.Combine("saved"));
+        File.Copy(Path.Combine(synthetic.Folder, "config.json"), Path.Combine(target.Combine("saved"), "config.json"), overwrite: true);
+        using CausalLM loaded = CausalLM.Load(target.Combine("saved"));
         Assert.That(loaded.Quantization, Is.EqualTo(QuantizationConfig.NF4DoubleQuant));
         Assert.That(LoadTests.Logits(loaded), Is.EqualTo(LoadTests.Logits(model)));
     }
@@ -127,21 +127,21 @@ public class SaveTests
         using var target = new TemporaryFolder();
         using (CausalLM model = CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = QuantizationConfig.NF4 }))
         {
-            model.Save(target["saved"]);
+            model.Save(target.Combine("saved"));
         }
-        string config = File.ReadAllText(Path.Combine(target["saved"], "config.json"));
-        File.WriteAllText(Path.Combine(target["saved"], "config.json"), config.Replace("\"intermediate_size\": 112", "\"intermediate_size\": 128", StringComparison.Ordinal));
-        Assert.That(() => CausalLM.Load(target["saved"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("gate_proj.weight").And.Message.Contains("[128, 64]").And.Message.Contains("[112, 64]"));
+        string config = File.ReadAllText(Path.Combine(target.Combine("saved"), "config.json"));
+        File.WriteAllText(Path.Combine(target.Combine("saved"), "config.json"), config.Replace("\"intermediate_size\": 112", "\"intermediate_size\": 128", StringComparison.Ordinal));
+        Assert.That(() => CausalLM.Load(target.Combine("saved")), Throws.TypeOf<CheckpointException>().With.Message.Contains("gate_proj.weight").And.Message.Contains("[128, 64]").And.Message.Contains("[112, 64]"));
     }
 
     [Test]
     public void A_folder_with_content_is_not_touched()
     {
         using var target = new TemporaryFolder();
-        File.WriteAllText(target["precious.txt"], "mine");
-        using CausalLM model = CausalLM.Load(TestData.SampleModelFolder);
+        File.WriteAllText(target.Combine("precious.txt"), "mine");
+        using CausalLM model = CausalLM.Load(Repository.TinyLlama);
         Assert.That(() => model.Save(target.Path), Throws.TypeOf<CheckpointException>());
-        Assert.That(Directory.EnumerateFileSystemEntries(target.Path), Is.EqualTo(new[] { target["precious.txt"] }));
+        Assert.That(Directory.EnumerateFileSystemEntries(target.Path), Is.EqualTo(new[] { target.Combine("precious.txt") }));
     }
 
     [Test]
@@ -159,7 +159,7 @@ public class SaveTests
                 cancellation.Cancel();
             }
         });
-        Assert.That(() => model.Save(target["saved"], reporter, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => model.Save(target.Combine("saved"), reporter, cancellation.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(weights, Is.EqualTo(5));
         Assert.That(Directory.EnumerateFileSystemEntries(target.Path), Is.Empty);
     }
@@ -168,9 +168,9 @@ public class SaveTests
     public void A_folder_that_cannot_be_made_is_refused_and_leaves_nothing()
     {
         using var target = new TemporaryFolder();
-        File.WriteAllText(target["file"], "");
-        using CausalLM model = CausalLM.Load(TestData.SampleModelFolder);
-        Assert.That(() => model.Save(Path.Combine(target["file"], "below")), Throws.TypeOf<CheckpointException>());
-        Assert.That(Directory.EnumerateFileSystemEntries(target.Path), Is.EqualTo(new[] { target["file"] }));
+        File.WriteAllText(target.Combine("file"), "");
+        using CausalLM model = CausalLM.Load(Repository.TinyLlama);
+        Assert.That(() => model.Save(Path.Combine(target.Combine("file"), "below")), Throws.TypeOf<CheckpointException>());
+        Assert.That(Directory.EnumerateFileSystemEntries(target.Path), Is.EqualTo(new[] { target.Combine("file") }));
     }
 }

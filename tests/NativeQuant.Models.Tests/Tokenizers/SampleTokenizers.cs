@@ -8,16 +8,7 @@ namespace NativeQuant.Models.Tests.Tokenizers;
 internal static class SampleTokenizers
 {
     /// <summary>The project's own copy of a tokenizer folder, whatever the environment names.</summary>
-    public static string Folder(string name)
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "NativeQuant.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return Path.Combine(folder.FullName, "tests", "data", "tokenizers", name);
-    }
+    public static string Folder(string name) => Path.Combine(Repository.Root, "tests", "data", "tokenizers", name);
 
     public static HfTokenizer TinyLlama() => HfTokenizer.FromDirectory(Folder("tiny-llama"));
 

@@ -1,4 +1,4 @@
-namespace NativeQuant.Models.Tests;
+namespace NativeQuant.Testing;
 
 // Where test data lies. A variable of its own names the folder; else NATIVEQUANT_TEST_DATA holds a sub-folder of the purpose; else the
 // project's own copy is used.
@@ -9,8 +9,6 @@ internal static class TestData
     public static string TokenizersFolder => Folder("NATIVEQUANT_TOKENIZERS", "tokenizers", Path.Combine("tests", "data", "tokenizers"));
 
     public static string ModelsFolder => Folder("NATIVEQUANT_MODELS", "models", Path.Combine("samples", "models"));
-
-    public static string SampleModelFolder => Path.Combine(RepositoryRoot(), "samples", "models", "tiny-llama");
 
     private static string Folder(string variable, string purpose, string ownCopy)
     {
@@ -24,19 +22,6 @@ internal static class TestData
             return folder;
         }
 
-        return Path.Combine(RepositoryRoot(), ownCopy);
-    }
-
-    private static string RepositoryRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "NativeQuant.sln")))
-            {
-                return folder.FullName;
-            }
-        }
-
-        throw new DirectoryNotFoundException($"No folder above {AppContext.BaseDirectory} holds NativeQuant.sln.");
+        return Path.Combine(Repository.Root, ownCopy);
     }
 }
