@@ -3,12 +3,13 @@ using NativeQuant.Models;
 
 namespace NativeQuant.Cli.Comparison;
 
-/// <summary>How fast a model reads a prompt and how fast it writes: the medians of several runs after one that warms up.</summary>
+/// <summary>How fast a model reads a prompt and how fast it writes: the medians over at least three runs and one second, after a run that warms up.</summary>
 internal readonly record struct Throughput(double PrefillTokensPerSecond, double DecodeTokensPerSecond)
 {
     private const int PromptTokens = 128;
     private const int DecodedTokens = 32;
-    private const int Runs = 3;
+    private const int LeastRuns = 3;
+    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(1);
 
     /// <param name="model">The model.</param>
     /// <param name="ids">Text to take the prompt from, at least two tokens.</param>
@@ -20,13 +21,13 @@ internal readonly record struct Throughput(double PrefillTokensPerSecond, double
         using GenerationSession session = model.CreateSession();
         float[] logits = new float[model.VocabularySize];
         Run(session, prompt, decoded, logits, cancellationToken);
-        double[] prefill = new double[Runs];
-        double[] decode = new double[Runs];
-        for (int run = 0; run < Runs; run++)
+        List<double> prefill = [];
+        List<double> decode = [];
+        for (long start = Stopwatch.GetTimestamp(); prefill.Count < LeastRuns || Stopwatch.GetElapsedTime(start) < LeastTime;)
         {
             (TimeSpan reading, TimeSpan writing) = Run(session, prompt, decoded, logits, cancellationToken);
-            prefill[run] = prompt.Length / reading.TotalSeconds;
-            decode[run] = decoded / writing.TotalSeconds;
+            prefill.Add(prompt.Length / reading.TotalSeconds);
+            decode.Add(decoded / writing.TotalSeconds);
         }
         return new Throughput(Median(prefill), Median(decode));
     }
@@ -55,9 +56,9 @@ internal readonly record struct Throughput(double PrefillTokensPerSecond, double
         return best;
     }
 
-    private static double Median(double[] values)
+    private static double Median(List<double> values)
     {
-        Array.Sort(values);
-        return values[values.Length / 2];
+        values.Sort();
+        return values[values.Count / 2];
     }
 }
