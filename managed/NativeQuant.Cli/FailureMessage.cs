@@ -13,13 +13,13 @@ internal static class FailureMessage
         return failure switch
         {
             NativeLibraryLoadException => $"{failure.Message}\n'nativequant doctor' shows what this machine offers.",
-            DeviceNotAvailableException => $"{message} Use --device cpu; 'nativequant doctor' says what was found.",
-            NativeQuantOutOfMemoryException => $"{message} Try fewer bits (--load-in-4bit) or close other programs.",
+            DeviceNotAvailableException => $"{Sentence(message)} Use --device cpu; 'nativequant doctor' says what was found.",
+            NativeQuantOutOfMemoryException => $"{Sentence(message)} Try fewer bits (--load-in-4bit) or close other programs.",
             InvalidWeightsException or CheckpointException or ConfigurationException or TokenizerFormatException => message,
-            UnauthorizedAccessException => $"{message} Check the permissions.",
+            UnauthorizedAccessException => $"{Sentence(message)} Check the permissions.",
             IOException or InvalidDataException => message,
             NotSupportedException or ArgumentException or InvalidLogitsException => message,
-            _ => $"{failure.GetType().Name}: {message} This is a defect of NativeQuant; --verbose shows where it arose.",
+            _ => $"{failure.GetType().Name}: {Sentence(message)} This is a defect of NativeQuant; --verbose shows where it arose.",
         };
     }
 
@@ -33,6 +33,8 @@ internal static class FailureMessage
         string suffix = $" (Parameter '{name}')";
         return failure.Message.Replace(suffix, "", StringComparison.Ordinal);
     }
+
+    private static string Sentence(string message) => message.EndsWith('.') ? message : message + ".";
 
     private static string OneLine(string message) => string.Join(' ', message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 }
