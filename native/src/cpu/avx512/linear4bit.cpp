@@ -74,61 +74,65 @@ inline __m512 lookup(__m512i codes, __m512 codebook) {
     return _mm512_permutexvar_ps(shift == 0 ? codes : _mm512_srli_epi32(codes, shift), codebook);
 }
 
-// sum[row][chain] += weight(column i) * x[row][i] for the eight columns of one vector.
+// sum[row][chain] += weight(column i) * x[row][k + i] for the eight columns of one vector.
 template <int rows, int chains, int i = 0>
-inline void multiply_columns(__m512i codes, __m512 codebook, const float* x, size_t x_stride, __m512 (&sum)[rows][chains]) {
+inline void multiply_columns(__m512i codes, __m512 codebook, const float* const (&x)[rows], size_t k, __m512 (&sum)[rows][chains]) {
     if constexpr (i < 8) {
         const __m512 w = lookup<i>(codes, codebook);
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; ++r)
-            sum[r][i % chains] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[static_cast<size_t>(r) * x_stride + i]), sum[r][i % chains]);
-        multiply_columns<rows, chains, i + 1>(codes, codebook, x, x_stride, sum);
+        for (int r = 0; r < rows; ++r) sum[r][i % chains] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[r][k + i]), sum[r][i % chains]);
+        multiply_columns<rows, chains, i + 1>(codes, codebook, x, k, sum);
     }
 }
 
+// One panel against `rows` rows of x.
 template <int rows>
-void direct_product(const panels4bit& weights, const float* x, size_t x_stride, const float* bias, float* y, size_t y_stride,
-                    size_t panel_begin, size_t panel_end) {
+void multiply_panel(const panels4bit& weights, size_t panel, const float* x, size_t x_stride, const float* bias, float* y,
+                    size_t y_stride) {
     constexpr int chains = rows <= 2 ? 4 : 2;
     constexpr size_t most_vectors = 32;  // of one run of sums: keeps the rounding error of large blocks small
     const __m512 codebook = _mm512_loadu_ps(weights.codebook);
     const size_t group_vectors = weights.blocksize / 8;
     const size_t groups = weights.columns / weights.blocksize;
-    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-        const uint32_t* codes = weights.nibbles + panel * weights.columns * 2;
-        const float* xk = x;
-        panel_scales scales(weights, panel);
-        __m512 total[rows];
-        for (int r = 0; r < rows; ++r) total[r] = _mm512_setzero_ps();
-        __m512 next_absmax = scales.at(0);  // looked up a group ahead, so that nothing waits for it
-        for (size_t group = 0; group < groups; ++group) {
-            const __m512 absmax = next_absmax;
-            if (group + 1 < groups) next_absmax = scales.at(group + 1);
-            for (size_t first = 0; first < group_vectors; first += most_vectors) {
-                const size_t count = group_vectors - first < most_vectors ? group_vectors - first : most_vectors;
-                __m512 sum[rows][chains];
+    const uint32_t* codes = weights.nibbles + panel * weights.columns * 2;
+    panel_scales scales(weights, panel);
+    const float* row[rows];  // a pointer each: from one pointer, an offset would be loaded anew for every multiply-add
+    size_t k = 0;
+    __m512 total[rows];
 #pragma GCC unroll 4
-                for (int r = 0; r < rows; ++r)
+    for (int r = 0; r < rows; ++r) {
+        row[r] = x + static_cast<size_t>(r) * x_stride;
+        total[r] = _mm512_setzero_ps();
+    }
+    __m512 next_absmax = scales.at(0);  // looked up a group ahead, so that nothing waits for it
+    for (size_t group = 0; group < groups; ++group) {
+        const __m512 absmax = next_absmax;
+        if (group + 1 < groups) next_absmax = scales.at(group + 1);
+        for (size_t first = 0; first < group_vectors; first += most_vectors) {
+            const size_t count = group_vectors - first < most_vectors ? group_vectors - first : most_vectors;
+            __m512 sum[rows][chains];
 #pragma GCC unroll 4
-                    for (int c = 0; c < chains; ++c) sum[r][c] = _mm512_setzero_ps();
+            for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+                for (int c = 0; c < chains; ++c) sum[r][c] = _mm512_setzero_ps();
 #pragma GCC unroll 4  // 10 % faster than a vector at a time
-                for (size_t j = 0; j < count; ++j, codes += 16, xk += 8) {
-                    _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
-                    multiply_columns(_mm512_load_si512(codes), codebook, xk, x_stride, sum);
-                }
+            for (size_t j = 0; j < count; ++j, codes += 16, k += 8) {
+                _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
+                multiply_columns(_mm512_load_si512(codes), codebook, row, k, sum);
+            }
 #pragma GCC unroll 4
-                for (int r = 0; r < rows; ++r) {
-                    const __m512 even = chains == 4 ? _mm512_add_ps(sum[r][0], sum[r][chains - 2]) : sum[r][0];
-                    const __m512 odd = chains == 4 ? _mm512_add_ps(sum[r][1], sum[r][chains - 1]) : sum[r][1];
-                    total[r] = _mm512_fmadd_ps(_mm512_add_ps(even, odd), absmax, total[r]);
-                }
+            for (int r = 0; r < rows; ++r) {
+                const __m512 even = chains == 4 ? _mm512_add_ps(sum[r][0], sum[r][chains - 2]) : sum[r][0];
+                const __m512 odd = chains == 4 ? _mm512_add_ps(sum[r][1], sum[r][chains - 1]) : sum[r][1];
+                total[r] = _mm512_fmadd_ps(_mm512_add_ps(even, odd), absmax, total[r]);
             }
         }
-        const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
-        const __m512 added = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
-        for (int r = 0; r < rows; ++r)
-            _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + panel * 16, lanes, _mm512_add_ps(total[r], added));
     }
+    const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
+    const __m512 added = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r)
+        _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + panel * 16, lanes, _mm512_add_ps(total[r], added));
 }
 
 // Weights in f32, or rounded through the compute type.
@@ -183,9 +187,9 @@ void linear4bit(const panels4bit& weights, const float* x, size_t m, size_t x_st
     if (compute_dtype == NQ_DTYPE_F16) return decoded_product<NQ_DTYPE_F16>(weights, x, m, x_stride, output, panel_begin, panel_end);
     if (compute_dtype == NQ_DTYPE_BF16) return decoded_product<NQ_DTYPE_BF16>(weights, x, m, x_stride, output, panel_begin, panel_end);
     if (m > direct_rows) return decoded_product<NQ_DTYPE_F32>(weights, x, m, x_stride, output, panel_begin, panel_end);
-    using kernel = void (*)(const panels4bit&, const float*, size_t, const float*, float*, size_t, size_t, size_t);
-    static constexpr kernel by_rows[direct_rows] = {direct_product<1>, direct_product<2>, direct_product<3>, direct_product<4>};
-    by_rows[m - 1](weights, x, x_stride, bias, y, y_stride, panel_begin, panel_end);
+    using kernel = void (*)(const panels4bit&, size_t, const float*, size_t, const float*, float*, size_t);
+    static constexpr kernel by_rows[direct_rows] = {multiply_panel<1>, multiply_panel<2>, multiply_panel<3>, multiply_panel<4>};
+    for (size_t panel = panel_begin; panel < panel_end; ++panel) by_rows[m - 1](weights, panel, x, x_stride, bias, y, y_stride);
 }
 
 }  // namespace nq::cpu::avx512
