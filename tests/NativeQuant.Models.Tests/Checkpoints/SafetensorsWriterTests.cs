@@ -248,7 +248,7 @@ public sealed partial class SafetensorsWriterTests
         writer.Write("x", [1]);
 
         Assert.That(SendSignal(Environment.ProcessId, FileSizeExceeded), Is.Zero);
-        Thread.Sleep(100);
+        Thread.Sleep(100); // the runtime handles signals on a thread of its own; unhandled, this one ends the process meanwhile
         writer.Write("x", [2]);
         writer.Commit();
 

@@ -100,7 +100,7 @@ public sealed class LoadMemoryTests : IDisposable
             while (!_stopped)
             {
                 _peak = Math.Max(_peak, ProcessMemory.AnonymousBytes()!.Value);
-                Thread.Sleep(1);
+                Thread.Sleep(1); // a sample a millisecond, so that the sampler does not slow the load
             }
         }
     }
