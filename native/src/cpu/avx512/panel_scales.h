@@ -1,0 +1,70 @@
+// absmax of 4-bit panels, plain or nested.
+#pragma once
+
+#include "cpu/avx512/vector.h"
+#include "cpu/panels.h"
+
+namespace nq::cpu::avx512 {
+
+namespace {
+
+// absmax of the 16 rows of one panel, group by group.
+class panel_scales {
+public:
+    panel_scales(const panels4bit& weights, size_t panel) : weights_(weights), groups_(weights.columns / weights.blocksize) {
+        const size_t first = panel * 16 * groups_;
+        plain_ = weights.absmax == nullptr ? nullptr : weights.absmax + first;
+        if (plain_ != nullptr) return;
+        codes_ = weights.absmax_codes + first;
+        // Nested block of (lane, group) = (first + lane * groups + group) / nested_blocksize, counted from the panel's first one.
+        const size_t first_block = first / weights.nested_blocksize;
+        nested_absmax_ = weights.nested_absmax + first_block;
+        const uint32_t rest = static_cast<uint32_t>(first - first_block * weights.nested_blocksize);
+        const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        row_start_ = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(groups_))),
+                                      _mm512_set1_epi32(static_cast<int>(rest)));
+        lanes_ = first_lanes(weights.rows - panel * 16);
+    }
+
+    __m512 at(size_t group) {
+        if (plain_ != nullptr) return _mm512_load_ps(plain_ + group * 16);
+        if (group < segment_begin_ || group >= segment_end_) start_segment(group);
+        // Loads of their own: a gather is no faster, and much slower where the processor's microcode guards it.
+        const uint8_t* codes = codes_ + group * 16;
+        alignas(64) float value[16];
+#pragma GCC unroll 16
+        for (int lane = 0; lane < 16; ++lane) value[lane] = weights_.nested_map[codes[lane]];
+        return _mm512_add_ps(_mm512_mul_ps(_mm512_load_ps(value), nested_), _mm512_set1_ps(weights_.nested_offset));
+    }
+
+private:
+    // The nested absmax of each lane, good until the first group where a lane enters its next nested block.
+    void start_segment(size_t group) {
+        const __m512i position = _mm512_add_epi32(row_start_, _mm512_set1_epi32(static_cast<int>(group)));
+        const __m512d size = _mm512_set1_pd(weights_.nested_blocksize);
+        // Exact: a quotient of integers below 2^32 is further from the next integer than an f64 rounding.
+        const __m256i low = _mm512_cvttpd_epu32(_mm512_div_pd(_mm512_cvtepu32_pd(_mm512_castsi512_si256(position)), size));
+        const __m256i high = _mm512_cvttpd_epu32(_mm512_div_pd(_mm512_cvtepu32_pd(_mm512_extracti64x4_epi64(position, 1)), size));
+        const __m512i block = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+        nested_ = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes_, block, nested_absmax_, 4);
+        const __m512i next = _mm512_mullo_epi32(_mm512_add_epi32(block, _mm512_set1_epi32(1)),
+                                                _mm512_set1_epi32(static_cast<int>(weights_.nested_blocksize)));
+        segment_begin_ = group;
+        segment_end_ = group + _mm512_reduce_min_epu32(_mm512_sub_epi32(next, position));
+    }
+
+    const panels4bit& weights_;
+    size_t groups_;
+    const float* plain_;
+    const uint8_t* codes_ = nullptr;
+    const float* nested_absmax_ = nullptr;
+    __m512i row_start_ = _mm512_setzero_si512();
+    __m512 nested_ = _mm512_setzero_ps();
+    size_t segment_begin_ = 0;
+    size_t segment_end_ = 0;
+    __mmask16 lanes_ = 0;
+};
+
+}  // namespace
+
+}  // namespace nq::cpu::avx512
