@@ -13,18 +13,24 @@ std::vector<int8_t> random_int8(size_t n, uint32_t seed) {
 }
 
 struct quantized_rows {
-    quantized_rows(const std::vector<int8_t>& row_major, const std::vector<float>& absmax, const std::vector<float>& x_values,
+    quantized_rows(const std::vector<int8_t>& row_major, const std::vector<float>& absmax, const std::vector<float>& x,
                    const std::vector<uint32_t>& outlier_columns, size_t m, size_t k)
-        : codes(m * padded(k)), row_absmax(absmax), x(x_values), outliers(outlier_columns) {
-        std::memset(codes.data(), 0, codes.size());
-        for (size_t row = 0; row < m; ++row) std::memcpy(codes.data() + row * padded(k), row_major.data() + row * k, k);
-        view = {codes.data(), row_absmax.data(), x.data(), k, outliers.data(), outliers.size(), m};
+        : codes((m - 1) * (padded(k) + 64) + padded(k)),
+          row_absmax(absmax),
+          outliers(outlier_columns),
+          outlier_values(m * outlier_columns.size()),
+          view{codes.data(), padded(k) + 64, row_absmax.data(), outliers.data(), outlier_values.data(), outliers.size(), m} {
+        std::memset(codes.data(), 128, codes.size());
+        for (size_t row = 0; row < m; ++row) {
+            for (size_t i = 0; i < k; ++i) codes[row * view.stride + i] = static_cast<uint8_t>(row_major[row * k + i] + 128);
+            for (size_t i = 0; i < outliers.size(); ++i) outlier_values[row * outliers.size() + i] = x[row * k + outliers[i]];
+        }
     }
 
-    guarded<int8_t> codes;
+    guarded<uint8_t> codes;
     guarded<float> row_absmax;
-    guarded<float> x;
     guarded<uint32_t> outliers;
+    guarded<float> outlier_values;
     activations8bit view;
 };
 
@@ -54,7 +60,8 @@ protected:
         for (size_t i = 0; i < outlier_count; ++i) outliers.push_back(static_cast<uint32_t>(i * k / outlier_count));
         const std::vector<float> bias = with_bias ? normal_values(n, 5) : std::vector<float>();
         const packed_8bit w(w_codes, w_absmax, n, k);
-        const quantized_rows x(x_codes, x_absmax, normal_values(m * k, 6, 8.0f), outliers, m, k);
+        const std::vector<float> x_values = normal_values(m * k, 6, 8.0f);
+        const quantized_rows x(x_codes, x_absmax, x_values, outliers, m, k);
         const std::vector<float> y = product(w, x, bias);
         for (size_t row = 0; row < m; ++row) {
             for (size_t column = 0; column < n; ++column) {
@@ -63,7 +70,7 @@ protected:
                 const double main_part = static_cast<double>(sum) * x_absmax[row] * w_absmax[column] / (127.0 * 127.0);
                 double expected = main_part, magnitude = std::fabs(main_part);
                 for (const uint32_t i : outliers) {
-                    const double part = static_cast<double>(x.x[row * k + i]) * w_codes[column * k + i] * w_absmax[column] / 127.0;
+                    const double part = static_cast<double>(x_values[row * k + i]) * w_codes[column * k + i] * w_absmax[column] / 127.0;
                     expected += part;
                     magnitude += std::fabs(part);
                 }

@@ -46,6 +46,11 @@ struct kernels {
     // skip may be null. Where 127 / row_absmax overflows, infinite products are clamped to +-127 and 0 gives 0.
     void (*int8_quantize_row)(const float* x, size_t n, float row_absmax, float threshold, const uint8_t* skip, int8_t* codes);
 
+    // A row of activations8bit: codes[i] = 128 + round_to_nearest_even(f16(x[i]) * (127 / row_absmax)), finite x saturating at +-65504 in
+    // f16; 128 where skip[i] != 0 (skip may be null), everywhere if row_absmax is 0 or NaN, and from n up to a multiple of 64.
+    // |f16(x[i])| <= row_absmax wherever skip[i] is 0.
+    void (*quantize_activations)(const float* x, size_t n, float row_absmax, const uint8_t* skip, uint8_t* codes);
+
     // --- linear: y[m][n] for the panels panel_begin <= p < panel_end and all M rows of x; bias (N values) may be null
     void (*linear)(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride,
                    size_t panel_begin, size_t panel_end);

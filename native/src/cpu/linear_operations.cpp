@@ -1,61 +1,12 @@
 // Linear layers. Work is split by panels of 16 output rows and never along a sum, so the number of threads does not show in the result.
-#include <cstring>
-
 #include "cpu/matrices.h"
+#include "cpu/quantized_activations.h"
 #include "cpu/staging.h"
 #include "formats/quantizers.h"
 
 namespace nq::cpu {
 
 namespace {
-
-// Row-wise int8 codes of f16(x), with the outlier columns left to the f32 product.
-class quantized_rows {
-public:
-    quantized_rows(cpu_backend& device, const f32_input& x, size_t rows, size_t columns, size_t padded_columns, float threshold)
-        : codes_(device.scratch().take_array<int8_t>(rows * padded_columns)),
-          row_absmax_(device.scratch().take_array<float>(rows)),
-          outliers_(device.scratch().take_array<uint32_t>(columns)) {
-        const kernels& k = device.kernel();
-        const uint32_t threads = device.thread_count();
-        const auto value_scratch = device.scratch().take_array<float>(threads * columns);
-        const auto flag_scratch = device.scratch().take_array<uint8_t>(threads * columns);
-        uint8_t* flags = flag_scratch.as<uint8_t>();
-        std::memset(flags, 0, threads * columns);
-        const auto rounded = [&](size_t row, uint32_t worker) {
-            float* values = value_scratch.as<float>() + worker * columns;
-            round_to_f16_saturating(k, x.row(row), columns, values);
-            return values;
-        };
-        device.parallel(rows, 4 * columns, [&](size_t begin, size_t end, uint32_t worker) {
-            for (size_t r = begin; r < end; r++) {
-                row_absmax_.as<float>()[r] = k.int8_row_absmax(rounded(r, worker), columns, threshold, flags + worker * columns);
-            }
-        });
-        if (threshold > 0) {
-            for (size_t c = 0; c < columns; c++) {
-                for (uint32_t worker = 1; worker < threads; worker++) flags[c] |= flags[worker * columns + c];
-                if (flags[c] != 0) outliers_.as<uint32_t>()[outlier_count_++] = static_cast<uint32_t>(c);
-            }
-        }
-        const uint8_t* skip = outlier_count_ > 0 ? flags : nullptr;
-        device.parallel(rows, 4 * columns, [&](size_t begin, size_t end, uint32_t worker) {
-            for (size_t r = begin; r < end; r++) {
-                int8_t* codes = codes_.as<int8_t>() + r * padded_columns;
-                k.int8_quantize_row(rounded(r, worker), columns, row_absmax_.as<float>()[r], threshold, skip, codes);
-                std::memset(codes + columns, 0, padded_columns - columns);
-            }
-        });
-    }
-
-    activations8bit activations(const f32_input& x, size_t rows) const {
-        return {codes_.as<int8_t>(), row_absmax_.as<float>(), x.data(), x.stride(), outliers_.as<uint32_t>(), outlier_count_, rows};
-    }
-
-private:
-    scratch_pool::lease codes_, row_absmax_, outliers_;
-    size_t outlier_count_ = 0;
-};
 
 // Matrices whose blocks run over row ends: a row at a time is expanded and multiplied with every row of x.
 void linear4bit_flat(cpu_backend& device, const matrix4bit& weights, const f32_input& x, size_t m, const float* bias,
@@ -105,13 +56,11 @@ void cpu_backend::linear4bit_forward(const matrix& weights, const tensor& x, con
 
 void cpu_backend::linear8bit_forward(const matrix& weights, const tensor& x, const tensor* bias, float threshold, const tensor& y) {
     const panels8bit panels = static_cast<const matrix8bit&>(weights).panels();
-    const f32_input input(*this, x);
     const optional_f32_input bias_input(*this, bias);
     f32_output output(*this, y);
-    const quantized_rows quantized(*this, input, x.rows, x.columns, panels.padded_columns, threshold);
-    const activations8bit activations = quantized.activations(input, x.rows);
+    const quantized_activations activations(*this, x, threshold);
     parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 8, [&](size_t begin, size_t end, uint32_t) {
-        kernels_.linear8bit(panels, activations, bias_input.data(), output.data(), output.stride(), begin, end);
+        kernels_.linear8bit(panels, activations.view(), bias_input.data(), output.data(), output.stride(), begin, end);
     });
     output.store();
 }

@@ -61,13 +61,14 @@ struct panels8bit {
     size_t padded_columns;  // K4
 };
 
-// Activations of an 8-bit product: M rows of padded_columns int8 codes (padding 0), with what the epilogue needs.
+// Activations of an 8-bit product: M rows of int8 codes, each plus 128 (the unsigned operand of a dot product), padding 128, with what the
+// epilogue needs. Made once and multiplied with every panel.
 struct activations8bit {
-    const int8_t* codes;      // [M][padded_columns]
-    const float* row_absmax;  // [M]
-    const float* x;           // [M][x_stride], unquantized, for the outlier columns
-    size_t x_stride;
-    const uint32_t* outliers;  // ascending outlier columns
+    const uint8_t* codes;  // [M][stride], of which padded_columns count
+    size_t stride;
+    const float* row_absmax;      // [M]
+    const uint32_t* outliers;     // ascending outlier columns
+    const float* outlier_values;  // [M][outlier_count], x of those columns, unquantized
     size_t outlier_count;
     size_t rows;  // M
 };

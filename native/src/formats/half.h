@@ -39,4 +39,20 @@ static inline uint16_t f16_from_f32(float value) {
     return static_cast<uint16_t>(sign | ((bits - (112u << 23)) >> 13));
 }
 
+// f16_from_f32 of a number, but finite ones beyond the range of f16 give +-65504.
+static inline uint16_t f16_from_f32_saturating(float value) {
+    const uint16_t rounded = f16_from_f32(value);
+    const bool overflow = (rounded & 0x7fff) == 0x7c00 && (bits_of(value) & 0x7fffffff) < 0x7f800000;
+    return overflow ? static_cast<uint16_t>(rounded - 1) : rounded;
+}
+
+// The smallest f32 that is at least `threshold` > 0 once rounded to f16, saturating.
+static inline float least_rounding_to(float threshold) {
+    uint16_t reached = f16_from_f32(threshold);
+    if (f32_from_f16(reached) < threshold) reached++;
+    if (reached >= 0x7c00) return float_of(0x7f800000);
+    const float midpoint = 0.5f * (f32_from_f16(reached) + f32_from_f16(static_cast<uint16_t>(reached - 1)));
+    return reached % 2 == 0 ? midpoint : float_of(bits_of(midpoint) + 1);  // a tie goes to the even one
+}
+
 }  // namespace nq::formats

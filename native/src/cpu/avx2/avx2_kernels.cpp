@@ -16,6 +16,7 @@ const kernels avx2_kernels = {
     .dequantize_8bit_block = avx2::dequantize_8bit_block,
     .int8_row_absmax = avx2::int8_row_absmax,
     .int8_quantize_row = avx2::int8_quantize_row,
+    .quantize_activations = avx2::quantize_activations,
     .linear = avx2::linear,
     .linear4bit = avx2::linear4bit,
     .linear8bit = avx2::linear8bit,

@@ -45,10 +45,11 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
     for (size_t k = 0; k < weights.padded_columns; k += wide_columns) {
         const size_t count = weights.padded_columns - k < wide_columns ? weights.padded_columns - k : wide_columns;
         for (int r = 0; r < rows; ++r) {
-            const int8_t* source = x.codes + (row + static_cast<size_t>(r)) * weights.padded_columns + k;
-            for (size_t i = 0; i < count; i += 16)
-                _mm256_store_si256(reinterpret_cast<__m256i*>(wide[r] + i),
-                                   _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
+            const uint8_t* source = x.codes + (row + static_cast<size_t>(r)) * x.stride + k;
+            for (size_t i = 0; i < count; i += 16) {
+                const __m256i codes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i)));
+                _mm256_store_si256(reinterpret_cast<__m256i*>(wide[r] + i), _mm256_sub_epi16(codes, _mm256_set1_epi16(128)));
+            }
         }
 #pragma GCC unroll 1
         for (size_t i = 0; i < count; i += 4, w += 64) {
@@ -90,10 +91,10 @@ void add_outliers(const panels8bit& weights, const activations8bit& x, float* y,
             w[i] = _mm256_mul_ps(_mm256_mul_ps(code, absmax), _mm256_set1_ps(0.0078740157f));
         }
         for (size_t row = 0; row < x.rows; ++row) {
-            const float* xr = x.x + row * x.x_stride;
+            const float* xr = x.outlier_values + row * x.outlier_count + begin;
             float* yr = y + row * y_stride + column;
             __m256 sum = load_first(yr, valid);
-            for (size_t i = 0; i < count; ++i) sum = _mm256_fmadd_ps(_mm256_set1_ps(xr[x.outliers[begin + i]]), w[i], sum);
+            for (size_t i = 0; i < count; ++i) sum = _mm256_fmadd_ps(_mm256_set1_ps(xr[i]), w[i], sum);
             store_first(yr, valid, sum);
         }
     }

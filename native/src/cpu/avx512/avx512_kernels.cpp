@@ -16,6 +16,7 @@ const kernels avx512_kernels = {
     .dequantize_8bit_block = avx512::dequantize_8bit_block,
     .int8_row_absmax = avx512::int8_row_absmax,
     .int8_quantize_row = avx512::int8_quantize_row,
+    .quantize_activations = avx512::quantize_activations,
     .linear = avx512::linear,
     .linear4bit = avx512::linear4bit,
     .linear8bit = avx512::linear8bit,

@@ -1,6 +1,6 @@
 // 8-bit linear layer: exact int32 products, dequantizing epilogue, outlier columns in f32. vpdpbusd multiplies unsigned by signed bytes,
-// so activations are offset by 128 (a flip of their top bit) and 128 * row_sum is taken back; sums wrap modulo 2^32 on the way, the
-// result does not (|result| < 2^31 for K <= 130000).
+// so activations come offset by 128, and 128 * row_sum is taken back; sums wrap modulo 2^32 on the way, the result does not (|result| <
+// 2^31 for K <= 130000).
 #include "cpu/avx512/functions.h"
 #include "cpu/avx512/vector.h"
 
@@ -8,7 +8,6 @@ namespace nq::cpu::avx512 {
 namespace {
 
 constexpr size_t prefetch_bytes = 2048;
-constexpr size_t offset_columns = 1024;  // activations made unsigned at a time
 constexpr size_t outlier_block = 32;
 
 const int8_t* panel_codes(const panels8bit& weights, size_t panel) { return weights.codes + panel * 16 * weights.padded_columns; }
@@ -29,7 +28,6 @@ void store_dequantized(const panels8bit& weights, const activations8bit& x, size
 // One row of x: the panel is streamed once, in four chains.
 void vector_product(const panels8bit& weights, const activations8bit& x, const float* bias, float* y, size_t panel_begin,
                     size_t panel_end) {
-    const __m512i flip = _mm512_set1_epi8(static_cast<char>(-128));
     for (size_t panel = panel_begin; panel < panel_end; ++panel) {
         const int8_t* w = panel_codes(weights, panel);
         __m512i sum[4];
@@ -39,7 +37,7 @@ void vector_product(const panels8bit& weights, const activations8bit& x, const f
                 _mm_prefetch(reinterpret_cast<const char*>(w + 64 * i) + prefetch_bytes, _MM_HINT_T0);
                 int quad;
                 __builtin_memcpy(&quad, x.codes + k + 4 * i, sizeof quad);
-                sum[i] = _mm512_dpbusd_epi32(sum[i], _mm512_xor_si512(_mm512_set1_epi32(quad), flip), _mm512_load_si512(w + 64 * i));
+                sum[i] = _mm512_dpbusd_epi32(sum[i], _mm512_set1_epi32(quad), _mm512_load_si512(w + 64 * i));
             }
         }
         const __m512i all = _mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]), _mm512_add_epi32(sum[2], sum[3]));
@@ -51,8 +49,7 @@ void vector_product(const panels8bit& weights, const activations8bit& x, const f
 template <int rows, int panels>
 void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t row, size_t panel, const float* bias, float* y,
                    size_t y_stride) {
-    alignas(64) uint8_t unsigned_x[static_cast<size_t>(rows)][offset_columns];
-    const __m512i flip = _mm512_set1_epi8(static_cast<char>(-128));
+    const uint8_t* codes = x.codes + row * x.stride;
     const int8_t* w = panel_codes(weights, panel);
     const size_t panel_bytes = 16 * weights.padded_columns;
     __m512i sum[rows][panels];
@@ -61,26 +58,17 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
 #pragma GCC unroll 3
         for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_setzero_si512();
 #pragma GCC unroll 1
-    for (size_t k = 0; k < weights.padded_columns; k += offset_columns) {
-        const size_t count = weights.padded_columns - k < offset_columns ? weights.padded_columns - k : offset_columns;
-        for (int r = 0; r < rows; ++r) {
-            const int8_t* source = x.codes + (row + static_cast<size_t>(r)) * weights.padded_columns + k;
-            for (size_t i = 0; i < count; i += 64)
-                _mm512_store_si512(unsigned_x[r] + i, _mm512_xor_si512(_mm512_loadu_si512(source + i), flip));
-        }
-#pragma GCC unroll 1
-        for (size_t i = 0; i < count; i += 4, w += 64) {
-            __m512i weight[panels];
+    for (size_t k = 0; k < weights.padded_columns; k += 4, w += 64) {
+        __m512i weight[panels];
 #pragma GCC unroll 3
-            for (int p = 0; p < panels; ++p) weight[p] = _mm512_load_si512(w + static_cast<size_t>(p) * panel_bytes);
+        for (int p = 0; p < panels; ++p) weight[p] = _mm512_load_si512(w + static_cast<size_t>(p) * panel_bytes);
 #pragma GCC unroll 8
-            for (int r = 0; r < rows; ++r) {
-                int quad;
-                __builtin_memcpy(&quad, unsigned_x[r] + i, sizeof quad);
-                const __m512i xk = _mm512_set1_epi32(quad);
+        for (int r = 0; r < rows; ++r) {
+            int quad;
+            __builtin_memcpy(&quad, codes + static_cast<size_t>(r) * x.stride + k, sizeof quad);
+            const __m512i xk = _mm512_set1_epi32(quad);
 #pragma GCC unroll 3
-                for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], xk, weight[p]);
-            }
+            for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], xk, weight[p]);
         }
     }
 #pragma GCC unroll 8
@@ -123,10 +111,10 @@ void add_outliers(const panels8bit& weights, const activations8bit& x, float* y,
             w[i] = _mm512_mul_ps(_mm512_mul_ps(code, absmax), _mm512_set1_ps(0.0078740157f));
         }
         for (size_t row = 0; row < x.rows; ++row) {
-            const float* xr = x.x + row * x.x_stride;
+            const float* xr = x.outlier_values + row * x.outlier_count + begin;
             float* yr = y + row * y_stride + column;
             __m512 sum = _mm512_maskz_loadu_ps(lanes, yr);
-            for (size_t i = 0; i < count; ++i) sum = _mm512_fmadd_ps(_mm512_set1_ps(xr[x.outliers[begin + i]]), w[i], sum);
+            for (size_t i = 0; i < count; ++i) sum = _mm512_fmadd_ps(_mm512_set1_ps(xr[i]), w[i], sum);
             _mm512_mask_storeu_ps(yr, lanes, sum);
         }
     }

@@ -108,16 +108,16 @@ void linear8bit(const panels8bit& weights, const activations8bit& x, const float
         const size_t first = panel * panel_rows;
         const size_t valid = std::min(panel_rows, weights.rows - first);
         for (size_t row = 0; row < x.rows; row++) {
-            const int8_t* xc = x.codes + row * weights.padded_columns;
-            const float* xr = x.x + row * x.x_stride;
+            const uint8_t* xc = x.codes + row * x.stride;
+            const float* xr = x.outlier_values + row * x.outlier_count;
             for (size_t lane = 0; lane < valid; lane++) {
                 int32_t acc = 0;
-                for (size_t k = 0; k < weights.padded_columns; k++) acc += xc[k] * codes[(k / 4 * panel_rows + lane) * 4 + k % 4];
+                for (size_t k = 0; k < weights.padded_columns; k++) acc += (xc[k] - 128) * codes[(k / 4 * panel_rows + lane) * 4 + k % 4];
                 double outliers = 0;
                 for (size_t i = 0; i < x.outlier_count; i++) {
                     const size_t k = x.outliers[i];
                     const float code = codes[(k / 4 * panel_rows + lane) * 4 + k % 4];
-                    outliers += static_cast<double>(xr[k]) * (code * weights.row_absmax[first + lane] * formats::one_over_127);
+                    outliers += static_cast<double>(xr[i]) * (code * weights.row_absmax[first + lane] * formats::one_over_127);
                 }
                 const float scale = x.row_absmax[row] * weights.row_absmax[first + lane];
                 float result = static_cast<float>(acc) * scale * formats::one_over_127_squared;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cpu/scalar/scalar.h"
+#include "formats/half.h"
 #include "formats/quantizers.h"
 
 namespace nq::cpu::scalar {
@@ -68,6 +69,16 @@ void int8_quantize_row(const float* x, size_t n, float row_absmax, float thresho
         float scaled = x[i] * scale;  // NaN also for 0 where the scale overflows
         bool zero = !usable || outlier || std::isnan(scaled) || (skip != nullptr && skip[i] != 0);
         codes[i] = zero ? int8_t{0} : static_cast<int8_t>(std::nearbyint(std::fmin(std::fmax(scaled, -127.0f), 127.0f)));
+    }
+}
+
+void quantize_activations(const float* x, size_t n, float row_absmax, const uint8_t* skip, uint8_t* codes) {
+    const float scale = 127.0f / row_absmax;
+    for (size_t i = 0; i < (n + 63) / 64 * 64; i++) {
+        codes[i] = 128;
+        if (i >= n || !(row_absmax > 0) || (skip != nullptr && skip[i] != 0)) continue;
+        const float value = formats::f32_from_f16(formats::f16_from_f32_saturating(x[i]));
+        codes[i] = static_cast<uint8_t>(128 + static_cast<int>(std::nearbyint(value * scale)));
     }
 }
 

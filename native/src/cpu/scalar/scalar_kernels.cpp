@@ -16,6 +16,7 @@ const kernels scalar_kernels = {
     .dequantize_8bit_block = scalar::dequantize_8bit_block,
     .int8_row_absmax = scalar::int8_row_absmax,
     .int8_quantize_row = scalar::int8_quantize_row,
+    .quantize_activations = scalar::quantize_activations,
     .linear = scalar::linear,
     .linear4bit = scalar::linear4bit,
     .linear8bit = scalar::linear8bit,
