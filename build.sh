@@ -9,6 +9,7 @@ readonly REQUIRED_PACKAGES=(binutils cmake g++ libbenchmark-dev libgtest-dev nin
 readonly OPTIONAL_PACKAGES=(libclang1-14 qemu-user) # the binding generator; the test that runs the library on a baseline processor
 readonly FORMAT_PACKAGES=(clang-format-14)
 readonly RESULTS=artifacts/test-results
+readonly BENCHMARKS=artifacts/benchmarks
 readonly SAMPLE=samples/models/tiny-llama
 
 say() { printf "\n==> %s (%d s)\n" "$*" "$SECONDS"; }
@@ -224,9 +225,10 @@ bench() {
     native
     managed
     local program
+    mkdir -p "$BENCHMARKS"
     for program in build/release/native/bench/*_bench; do
         say "bench: $(basename "$program")"
-        "$program" "$@"
+        "$program" --benchmark_out="$BENCHMARKS/$(basename "$program" _bench).json" --benchmark_out_format=json "$@"
     done
     say "bench: NativeQuant.Benchmarks"
     dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks
@@ -262,7 +264,7 @@ usage: ./build.sh [verb]
   managed           the managed solution and artifacts/cli/nativequant
   bindings          regenerates the C# bindings from the C header
   pack              NuGet packages in artifacts/packages
-  bench [ARGS]      native benchmarks (Google Benchmark takes ARGS) and managed ones (BenchmarkDotNet)
+  bench [ARGS]      native benchmarks (--short: a part of them; Google Benchmark takes other ARGS) and managed ones (BenchmarkDotNet)
   sanitize          native tests under the address, undefined-behaviour and thread sanitizers
   format [--check]  clang-format and dotnet format
   clean             removes everything that was built

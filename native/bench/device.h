@@ -24,9 +24,9 @@ using device_handle = std::unique_ptr<nq_device, destroyer<nq_device, nq_device_
 using buffer_handle = std::unique_ptr<nq_buffer, destroyer<nq_buffer, nq_buffer_destroy>>;
 using matrix_handle = std::unique_ptr<nq_matrix, destroyer<nq_matrix, nq_matrix_destroy>>;
 
-// The implementation is the best of this machine, or the one that NATIVEQUANT_CPU names.
-inline device_handle open_device(uint32_t threads) {
-    nq_device_options options = {sizeof options, threads, nullptr};
+// Without a name the implementation is the best of this machine, or the one that NATIVEQUANT_CPU names.
+inline device_handle open_device(uint32_t threads, const char* implementation = nullptr) {
+    nq_device_options options = {sizeof options, threads, implementation};
     nq_device* device = nullptr;
     check(nq_device_open("cpu", &options, &device));
     return device_handle(device);
@@ -61,9 +61,9 @@ struct owned_tensor {
 };
 
 // Numbers between -1 and 1, cheap to make.
-inline std::vector<float> noise(size_t n) {
+inline std::vector<float> noise(size_t n, uint32_t seed = 12345) {
     std::vector<float> values(n);
-    uint32_t state = 12345;
+    uint32_t state = seed;
     for (float& v : values) {
         state = state * 1664525u + 1013904223u;
         v = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-31f;

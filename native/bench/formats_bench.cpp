@@ -1,10 +1,10 @@
-// Quantizers and dequantizers, in elements per second and in bytes of both sides per second.
-#include <benchmark/benchmark.h>
-
-#include <string>
+// Quantizers, dequantizers and the import of a matrix, in elements per second, in bytes of both sides per second, and as a fraction of the
+// bandwidth of a copy sampled in turn.
+#include <bit>
 
 #include "device.h"
-#include "measure.h"
+#include "machine_limits.h"
+#include "program.h"
 
 namespace nq::bench {
 namespace {
@@ -14,14 +14,22 @@ constexpr uint32_t blocksize = 64;
 
 template <class Operation>
 void run(benchmark::State& state, double bytes_per_element, uint32_t threads, const Operation& operation) {
-    samples rates;
+    samples rates, copies;
+    durations times;
+    operation();  // warms up: pages, scratch memory, threads
     for (auto _ : state) {
-        const double time = seconds(threads, operation);
-        rates.add(static_cast<double>(count), time);
-        state.SetIterationTime(time);
+        const duration time = measure(threads, operation);
+        times.add(time);
+        rates.add(static_cast<double>(count), time.of(threads));
+        state.SetIterationTime(time.of(threads));
+        main_memory().copy(static_cast<size_t>(static_cast<double>(count) * bytes_per_element), threads, copies);
     }
     state.counters["Gelement/s"] = rates.median() * 1e-9;
     state.counters["GB/s"] = rates.median() * bytes_per_element * 1e-9;
+    state.counters["of_copy"] = rates.median() * bytes_per_element / copies.median();
+    state.counters["wall_ms"] = times.wall() * 1e3;
+    state.counters["cpu_ms"] = times.cpu() * 1e3;
+    state.counters["util"] = times.cpu() / times.wall();
 }
 
 void four_bit(benchmark::State& state, nq_quant_type type, bool quantize, nq_dtype dtype, uint32_t threads) {
@@ -58,32 +66,46 @@ void int8_rows(benchmark::State& state, uint32_t threads) {
     run(state, 5.0, threads, [&] { check(nq_quantize_int8_rows(&values.view, 6.0f, &codes.view, &absmax.view, &outliers.view)); });
 }
 
-void register_all() {
+// bf16 weights in host memory to a resident matrix: what loading a model does.
+void import(benchmark::State& state, nq_matrix_kind kind, uint32_t threads) {
+    const device_handle device = open_device(threads);
+    std::vector<uint16_t> weights(count);
+    const std::vector<float> values = noise(count);
+    for (size_t i = 0; i < count; ++i) weights[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(values[i]) >> 16);
+    matrix_handle matrix;
+    const auto make = [&] {
+        nq_matrix* made = nullptr;
+        if (kind == NQ_MATRIX_4BIT)
+            check(nq_matrix_quantize_4bit(device.get(), rows, columns, NQ_DTYPE_BF16, weights.data(), 2 * count, NQ_QUANT_TYPE_NF4,
+                                          blocksize, 1, &made));
+        else
+            check(nq_matrix_quantize_8bit(device.get(), rows, columns, NQ_DTYPE_BF16, weights.data(), 2 * count, &made));
+        matrix.reset(made);
+    };
+    run(state, kind == NQ_MATRIX_4BIT ? 2.0 + 4.127 / 8 : 3.0, threads, make);
+}
+
+void register_all(bool brief) {
     for (const uint32_t threads : {1u, 2u}) {
-        const auto add = [&](const char* name, auto function) {
-            benchmark::RegisterBenchmark((name + ("/threads:" + std::to_string(threads))).c_str(), function)
-                ->Iterations(11)
-                ->UseManualTime()
-                ->Unit(benchmark::kMillisecond);
+        if (brief && threads > 1) continue;
+        const std::string on = "/threads:" + std::to_string(threads);
+        const auto four = [&](const char* name, nq_quant_type type, bool quantize, nq_dtype dtype) {
+            add(name + on, 11, [=](benchmark::State& state) { four_bit(state, type, quantize, dtype, threads); });
         };
-        add("quantize_4bit/nf4/f32", [=](benchmark::State& s) { four_bit(s, NQ_QUANT_TYPE_NF4, true, NQ_DTYPE_F32, threads); });
-        add("quantize_4bit/fp4/f32", [=](benchmark::State& s) { four_bit(s, NQ_QUANT_TYPE_FP4, true, NQ_DTYPE_F32, threads); });
-        add("dequantize_4bit/nf4/f32", [=](benchmark::State& s) { four_bit(s, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, threads); });
-        add("dequantize_4bit/nf4/bf16", [=](benchmark::State& s) { four_bit(s, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_BF16, threads); });
-        add("quantize_blockwise/f32", [=](benchmark::State& s) { blockwise(s, true, threads); });
-        add("dequantize_blockwise/f32", [=](benchmark::State& s) { blockwise(s, false, threads); });
-        add("quantize_int8_rows/f32", [=](benchmark::State& s) { int8_rows(s, threads); });
+        four("quantize_4bit/nf4/f32", NQ_QUANT_TYPE_NF4, true, NQ_DTYPE_F32);
+        four("quantize_4bit/fp4/f32", NQ_QUANT_TYPE_FP4, true, NQ_DTYPE_F32);
+        four("dequantize_4bit/nf4/f32", NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32);
+        four("dequantize_4bit/nf4/bf16", NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_BF16);
+        add("quantize_blockwise/f32" + on, 11, [=](benchmark::State& state) { blockwise(state, true, threads); });
+        add("dequantize_blockwise/f32" + on, 11, [=](benchmark::State& state) { blockwise(state, false, threads); });
+        add("quantize_int8_rows/f32" + on, 11, [=](benchmark::State& state) { int8_rows(state, threads); });
+        for (const nq_matrix_kind kind : {NQ_MATRIX_4BIT, NQ_MATRIX_8BIT})
+            add((kind == NQ_MATRIX_4BIT ? "import/nf4_nested/bf16" : "import/int8/bf16") + on, 7,
+                [=](benchmark::State& state) { import(state, kind, threads); });
     }
 }
 
 }  // namespace
 }  // namespace nq::bench
 
-int main(int argc, char** argv) {
-    nq::bench::register_all();
-    benchmark::AddCustomContext("implementation", nq::bench::implementation(nq::bench::open_device(1).get()));
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-}
+int main(int count, char** arguments) { return nq::bench::run_benchmarks(count, arguments, nq::bench::register_all); }
