@@ -61,6 +61,8 @@ private:
         for (nq_dtype type : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
             EXPECT_OK(nq_linear_forward(dense_matrix(device_, n, k, w, type), x, bias, y));
             keep(y);
+        }
+        for (nq_dtype type : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16, NQ_DTYPE_I8}) {
             for (bool nested : {false, true}) {
                 EXPECT_OK(nq_linear4bit_forward(matrix_4bit(device_, n, k, w, NQ_QUANT_TYPE_NF4, 64, nested), x, bias, type, y));
                 keep(y);

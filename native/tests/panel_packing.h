@@ -34,7 +34,7 @@ struct packed_dense {
 struct packed_4bit {
     // codes: one per weight, row-major; absmax: one per block, or with nested its codes and statistics.
     packed_4bit(const std::vector<uint8_t>& codes, size_t n, size_t k, uint32_t blocksize, nq_quant_type type,
-                const std::vector<float>& absmax)
+                const std::vector<float>& plain_absmax)
         : weights(n * k),
           nibbles(panel_count(n) * k * 2, 64),
           plain(panel_count(n) * (k / blocksize) * 16, 64),
@@ -46,9 +46,9 @@ struct packed_4bit {
         for (size_t i = 0; i < plain.size(); ++i) plain[i] = 0;
         for (size_t row = 0; row < n; ++row)
             for (size_t group = 0; group < groups; ++group)
-                plain[((row / 16) * groups + group) * 16 + row % 16] = absmax[row * groups + group];
+                plain[((row / 16) * groups + group) * 16 + row % 16] = plain_absmax[row * groups + group];
         panels.absmax = plain.data();
-        for (size_t i = 0; i < n * k; ++i) weights[i] = codebook[codes[i]] * absmax[i / blocksize];
+        set_weights(codes, plain_absmax);
     }
     packed_4bit(const std::vector<uint8_t>& codes, size_t n, size_t k, uint32_t blocksize, nq_quant_type type,
                 const std::vector<uint8_t>& absmax_codes, const std::vector<float>& nested, uint32_t nested_blocksize, float offset)
@@ -69,15 +69,17 @@ struct packed_4bit {
         panels.nested_absmax = nested_absmax.data();
         panels.nested_offset = offset;
         panels.nested_blocksize = nested_blocksize;
-        for (size_t i = 0; i < n * k; ++i) {
-            const size_t block = i / blocksize;
+        std::vector<float> values(absmax_codes.size());
+        for (size_t block = 0; block < values.size(); ++block) {
             const float product = map[absmax_codes[block]] * nested[block / nested_blocksize];
-            const float absmax = product + offset;
-            weights[i] = codebook[codes[i]] * absmax;
+            values[block] = product + offset;
         }
+        set_weights(codes, values);
     }
 
-    std::vector<float> weights;  // dequantized, row-major
+    std::vector<float> weights;        // dequantized, row-major
+    std::vector<int8_t> int8_weights;  // 127 times the codebook entry, rounded, row-major
+    std::vector<float> absmax;         // of each block, row-major
     guarded<uint32_t> nibbles;
     guarded<float> plain;
     guarded<uint8_t> nested_codes;
@@ -87,6 +89,13 @@ struct packed_4bit {
     panels4bit panels{};
 
 private:
+    void set_weights(const std::vector<uint8_t>& codes, const std::vector<float>& values) {
+        absmax = values;
+        for (size_t i = 0; i < codes.size(); ++i) {
+            weights[i] = codebook[codes[i]] * absmax[i / panels.blocksize];
+            int8_weights.push_back(static_cast<int8_t>(std::nearbyint(127.0f * codebook[codes[i]])));
+        }
+    }
     void pack(const std::vector<uint8_t>& codes, size_t n, size_t k, uint32_t blocksize) {
         for (size_t i = 0; i < nibbles.size(); ++i) nibbles[i] = 0;
         for (size_t row = 0; row < n; ++row) {

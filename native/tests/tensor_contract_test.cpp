@@ -244,7 +244,7 @@ TEST_F(TensorContract, ScalarsOutOfRangeAreRefused) {
         EXPECT_EQ(nq_linear8bit_forward(eight_, x, nullptr, threshold, y), NQ_STATUS_INVALID_ARGUMENT);
         EXPECT_EQ(nq_rmsnorm_forward(x, x, threshold, x), NQ_STATUS_INVALID_ARGUMENT) << "as epsilon";
     }
-    for (nq_dtype compute : {NQ_DTYPE_I8, static_cast<nq_dtype>(7)}) {
+    for (nq_dtype compute : {NQ_DTYPE_U8, NQ_DTYPE_I32, static_cast<nq_dtype>(7)}) {
         EXPECT_EQ(nq_linear4bit_forward(four_, x, nullptr, compute, y), NQ_STATUS_INVALID_ARGUMENT);
     }
     const array positions(device_, u32, 1, 1), table(device_, f32, 4, 2);

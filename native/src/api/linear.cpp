@@ -51,7 +51,7 @@ nq_status nq_linear4bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_
                                 const nq_tensor* y) noexcept {
     return guarded([&] {
         const linear_call call(matrix, NQ_MATRIX_4BIT, x, bias, y);
-        require_type(compute_dtype, floating, "compute_dtype");
+        require_type(compute_dtype, floating | only(NQ_DTYPE_I8), "compute_dtype");
         call.op.device().linear4bit_forward(*call.weights->content, call.x, call.bias, compute_dtype, call.y);
     });
 }

@@ -1,4 +1,5 @@
 // Linear layers. Work is split by panels of 16 output rows and never along a sum, so the number of threads does not show in the result.
+#include "cpu/linear4bit_int8.h"
 #include "cpu/matrices.h"
 #include "cpu/quantized_activations.h"
 #include "cpu/staging.h"
@@ -39,6 +40,7 @@ void cpu_backend::linear_forward(const matrix& weights, const tensor& x, const t
 
 void cpu_backend::linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype, const tensor& y) {
     const matrix4bit& w = static_cast<const matrix4bit&>(weights);
+    if (compute_dtype == NQ_DTYPE_I8) return linear4bit_int8_forward(*this, w, x, bias, y);
     const f32_input input(*this, x, compute_dtype);
     const optional_f32_input bias_input(*this, bias, compute_dtype);
     f32_output output(*this, y);

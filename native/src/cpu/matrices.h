@@ -67,9 +67,10 @@ public:
 
     // values[c] = weight (row, c), all columns.
     void expand_row(size_t row, float* values) const noexcept;
+    // Of a flat block index, also where absmax is nested.
+    float absmax_of_block(size_t block) const noexcept;
 
 private:
-    float absmax_of_block(size_t block) const noexcept;
     nested_statistics nested() const noexcept { return {nested_map(), nested_absmax(), nested_offset_, f_.nested_blocksize}; }
 
     format f_;

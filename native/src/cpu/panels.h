@@ -73,4 +73,16 @@ struct activations8bit {
     size_t rows;  // M
 };
 
+// Activations of a 4-bit product in int8: rows in blocks of `block` columns, each with its absmax; a block of all rows lies together.
+// Columns of each eight lie in the order 0 4 1 5 2 6 3 7: that of the low nibbles of a dword of panels4bit, then of its high ones.
+struct activations4bit {
+    const int8_t* codes;     // [K / block][M][block]
+    const float* scales;     // [K / block][M]: absmax * (1 / 127^2), NaN if the block holds a NaN or infinity (its codes are 0)
+    const int32_t* offsets;  // [K / block][M]: -127 * sum of the codes, what a codebook with 127 added is to be corrected by
+    size_t rows;             // M
+    uint32_t block;          // int8_block_columns(blocksize of the weights)
+};
+
+static constexpr uint32_t int8_block_columns(uint32_t blocksize) noexcept { return blocksize < 64 ? blocksize : 64; }
+
 }  // namespace nq::cpu

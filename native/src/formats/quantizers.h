@@ -2,6 +2,7 @@
 // static inline: see half.h.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "formats/codebooks.h"
@@ -47,6 +48,11 @@ static inline uint8_t nearest_code_8bit(float y, const float* map) {
     }
     bool tie = low < 255 && 0.5f * (map[low] + map[low + 1]) == y;
     return static_cast<uint8_t>(tie ? (low + 1) & ~1 : low);
+}
+
+// A 4-bit codebook in int8, for products with int8 activations: 1 is 127.
+static inline void int8_codebook(const float* codebook, int8_t* codes) {
+    for (int i = 0; i < 16; i++) codes[i] = static_cast<int8_t>(std::nearbyint(127.0f * codebook[i]));
 }
 
 // LLM.int8() constants.

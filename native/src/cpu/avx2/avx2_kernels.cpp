@@ -1,4 +1,5 @@
 #include "cpu/avx2/functions.h"
+#include "cpu/scalar/scalar.h"
 
 namespace nq::cpu {
 
@@ -19,6 +20,8 @@ const kernels avx2_kernels = {
     .quantize_activations = avx2::quantize_activations,
     .linear = avx2::linear,
     .linear4bit = avx2::linear4bit,
+    .quantize_activation_blocks = scalar::quantize_activation_blocks,
+    .linear4bit_int8 = scalar::linear4bit_int8,
     .linear8bit = avx2::linear8bit,
     .dot = avx2::dot,
     .dot_int8 = avx2::dot_int8,

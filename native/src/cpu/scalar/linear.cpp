@@ -1,6 +1,7 @@
 // Matrix products over panels (see panels.h for the layouts).
 #include <algorithm>
 
+#include "cpu/scalar/panels4bit.h"
 #include "cpu/scalar/scalar.h"
 #include "formats/half.h"
 #include "formats/quantizers.h"
@@ -19,18 +20,6 @@ float dense_weight(const void* data, nq_dtype dtype, size_t index) {
             return static_cast<const float*>(data)[index];
     }
 }
-
-float absmax_of(const panels4bit& weights, size_t panel, size_t lane, size_t group) {
-    const size_t groups = weights.columns / weights.blocksize;
-    const size_t index = (panel * groups + group) * panel_rows + lane;
-    if (weights.absmax != nullptr) return weights.absmax[index];
-    const size_t flat = (panel * panel_rows + lane) * groups + group;
-    const float scaled = weights.nested_map[weights.absmax_codes[index]] * weights.nested_absmax[flat / weights.nested_blocksize];
-    return scaled + weights.nested_offset;
-}
-
-// Where the code of column k lies within the dword of its eight columns: even k below, odd k above.
-unsigned nibble_shift(size_t k) { return static_cast<unsigned>((k % 8) / 2 * 4 + (k % 2) * 16); }
 
 constexpr size_t tile_columns = 32;  // divides every blocksize, so that a tile has one absmax per row
 

@@ -1,0 +1,259 @@
+// The 4-bit layer with int8 activations. A byte shuffle looks up 64 weights at a time in the codebook as int8; 127 is added to its entries
+// so that they are the unsigned operand of the dot product, and each block of x brings what that adds as the start of its sums.
+// Few rows of x: straight from the panel. More: a block of columns of three panels is looked up once, into the L1 cache, and multiplied
+// with 8 rows of x per pass; the f32 sums of 128 rows stay in that cache too.
+#include "cpu/avx512/functions.h"
+#include "cpu/avx512/panel_scales.h"
+
+namespace nq::cpu::avx512 {
+namespace {
+
+constexpr size_t direct_rows = 4;
+constexpr size_t tile_rows = 8;
+constexpr size_t tile_panels = 3;
+constexpr size_t most_rows = 128;
+constexpr size_t prefetch_bytes = 4096;
+
+// Codes of 8 columns of 16 rows of W to codebook entries + 127, as four consecutive bytes of x's order in each lane.
+class byte_lookup {
+public:
+    explicit byte_lookup(const float* codebook) {
+        const __m512i entries = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(codebook), _mm512_set1_ps(127.0f)));
+        table_ = _mm512_broadcast_i32x4(_mm512_cvtepi32_epi8(_mm512_add_epi32(entries, _mm512_set1_epi32(127))));
+    }
+    __m512i low(__m512i codes) const { return _mm512_shuffle_epi8(table_, _mm512_and_si512(codes, nibble_)); }
+    __m512i high(__m512i codes) const { return low(_mm512_srli_epi16(codes, 4)); }
+
+private:
+    __m512i table_;
+    __m512i nibble_ = _mm512_set1_epi8(15);
+};
+
+inline __m512i broadcast_quad(const int8_t* p) {
+    int quad;
+    __builtin_memcpy(&quad, p, sizeof quad);
+    return _mm512_set1_epi32(quad);
+}
+
+inline __m512 load_bias(const float* bias, size_t panel, __mmask16 lanes) {
+    return bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
+}
+
+// One panel against all `rows` rows of x; a block is `vectors` vectors of codes.
+template <int rows, int vectors>
+void multiply_panel(const panels4bit& weights, const activations4bit& x, size_t panel, const float* bias, float* y, size_t y_stride) {
+    constexpr int chains = rows == 1 ? 2 : 1;
+    constexpr size_t block = vectors * 8;
+    const byte_lookup lookup(weights.codebook);
+    const size_t blocks = weights.columns / block, group_blocks = weights.blocksize / block;
+    const uint32_t* codes = weights.nibbles + panel * weights.columns * 2;
+    const int8_t* xb = x.codes;
+    const float* scales = x.scales;
+    const int32_t* offsets = x.offsets;
+    panel_scales absmax_of(weights, panel);
+    __m512 total[rows];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) total[r] = _mm512_setzero_ps();
+    const size_t groups = blocks / group_blocks;
+    __m512 next_absmax = absmax_of.at(0);  // looked up a group ahead, so that nothing waits for it
+    for (size_t group = 0; group < groups; ++group) {
+        const __m512 absmax = next_absmax;
+        if (group + 1 < groups) next_absmax = absmax_of.at(group + 1);
+        for (size_t b = 0; b < group_blocks; ++b) {
+            __m512i sum[rows][chains];
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; ++r) {
+                sum[r][0] = _mm512_set1_epi32(offsets[r]);
+                if (chains == 2) sum[r][chains - 1] = _mm512_setzero_si512();
+            }
+#pragma GCC unroll 8
+            for (int j = 0; j < vectors; ++j) {
+                _mm_prefetch(reinterpret_cast<const char*>(codes + j * 16) + prefetch_bytes, _MM_HINT_T0);
+                const __m512i packed = _mm512_load_si512(codes + j * 16);
+                const __m512i low = lookup.low(packed), high = lookup.high(packed);
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; ++r) {
+                    const int8_t* quads = xb + static_cast<size_t>(r) * block + static_cast<size_t>(j) * 8;
+                    sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], low, broadcast_quad(quads));
+                    sum[r][chains - 1] = _mm512_dpbusd_epi32(sum[r][chains - 1], high, broadcast_quad(quads + 4));
+                }
+            }
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; ++r) {
+                const __m512i all = chains == 2 ? _mm512_add_epi32(sum[r][0], sum[r][chains - 1]) : sum[r][0];
+                total[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_mul_ps(absmax, _mm512_set1_ps(scales[r])), total[r]);
+            }
+            codes += vectors * 16;
+            xb += rows * block;
+            scales += rows;
+            offsets += rows;
+        }
+    }
+    const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
+    const __m512 added = load_bias(bias, panel, lanes);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r)
+        _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + panel * 16, lanes, _mm512_add_ps(total[r], added));
+}
+
+// One block of columns of up to tile_panels panels: unsigned weights, the panels' absmax, and for each row of x the f32 sums so far.
+struct tile_block {
+    alignas(64) uint8_t weights[tile_panels][64 * 16];
+    __m512 absmax[tile_panels];
+    __m512 total[most_rows][tile_panels];
+};
+
+// x, scales and offsets of the first of `rows` rows.
+template <int rows, int panels, int vectors>
+void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales, const int32_t* offsets, __m512 (*total)[tile_panels]) {
+    constexpr size_t block = vectors * 8;
+    __m512i sum[rows][panels];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+        const __m512i offset = _mm512_set1_epi32(offsets[r]);
+#pragma GCC unroll 3
+        for (int p = 0; p < panels; ++p) sum[r][p] = offset;
+    }
+#pragma GCC unroll 1
+    for (size_t quad = 0; quad < vectors * 2; ++quad) {
+        __m512i w[panels];
+#pragma GCC unroll 3
+        for (int p = 0; p < panels; ++p) w[p] = _mm512_load_si512(tile.weights[p] + quad * 64);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) {
+            const __m512i xq = broadcast_quad(x + static_cast<size_t>(r) * block + quad * 4);
+#pragma GCC unroll 3
+            for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], w[p], xq);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+        const __m512 scale = _mm512_set1_ps(scales[r]);
+#pragma GCC unroll 3
+        for (int p = 0; p < panels; ++p)
+            total[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][p]), _mm512_mul_ps(tile.absmax[p], scale), total[r][p]);
+    }
+}
+
+// Rows first .. first + count of x (at most most_rows) against `panels` panels, over all columns.
+template <int panels, int vectors>
+void multiply_strip(const panels4bit& weights, const activations4bit& x, size_t first, size_t count, size_t panel, const float* bias,
+                    float* y, size_t y_stride) {
+    using kernel = void (*)(const tile_block&, const int8_t*, const float*, const int32_t*, __m512 (*)[tile_panels]);
+    static constexpr kernel by_rows[tile_rows] = {multiply_rows<1, panels, vectors>, multiply_rows<2, panels, vectors>,
+                                                  multiply_rows<3, panels, vectors>, multiply_rows<4, panels, vectors>,
+                                                  multiply_rows<5, panels, vectors>, multiply_rows<6, panels, vectors>,
+                                                  multiply_rows<7, panels, vectors>, multiply_rows<8, panels, vectors>};
+    constexpr size_t block = vectors * 8;
+    tile_block tile;
+    for (size_t r = 0; r < count; ++r)
+        for (int p = 0; p < panels; ++p) tile.total[r][p] = _mm512_setzero_ps();
+    const byte_lookup lookup(weights.codebook);
+    const size_t blocks = weights.columns / block, group_blocks = weights.blocksize / block;
+    panel_scales absmax_of[tile_panels] = {{weights, panel}, {weights, panel + (panels > 1 ? 1 : 0)}, {weights, panel + panels - 1}};
+    for (size_t b = 0; b < blocks; ++b) {
+        for (size_t p = 0; p < panels; ++p) {
+            if (b % group_blocks == 0) tile.absmax[p] = absmax_of[p].at(b / group_blocks);
+            const uint32_t* codes = weights.nibbles + ((panel + p) * blocks + b) * (block * 2);
+#pragma GCC unroll 8
+            for (size_t j = 0; j < vectors; ++j) {
+                _mm_prefetch(reinterpret_cast<const char*>(codes + j * 16) + prefetch_bytes, _MM_HINT_T0);
+                const __m512i packed = _mm512_load_si512(codes + j * 16);
+                _mm512_store_si512(tile.weights[p] + j * 128, lookup.low(packed));
+                _mm512_store_si512(tile.weights[p] + j * 128 + 64, lookup.high(packed));
+            }
+        }
+        size_t row = 0;
+        for (size_t passes = (count + tile_rows - 1) / tile_rows; passes > 0; --passes) {
+            const size_t rows = (count - row + passes - 1) / passes;
+            const size_t at = b * x.rows + first + row;
+            by_rows[rows - 1](tile, x.codes + at * block, x.scales + at, x.offsets + at, tile.total + row);
+            row += rows;
+        }
+    }
+    for (size_t p = 0; p < panels; ++p) {
+        const __mmask16 lanes = first_lanes(weights.rows - (panel + p) * 16);
+        const __m512 added = load_bias(bias, panel + p, lanes);
+        for (size_t r = 0; r < count; ++r)
+            _mm512_mask_storeu_ps(y + (first + r) * y_stride + (panel + p) * 16, lanes, _mm512_add_ps(tile.total[r][p], added));
+    }
+}
+
+template <int vectors>
+void product(const panels4bit& weights, const activations4bit& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
+             size_t panel_end) {
+    if (x.rows <= direct_rows) {
+        using kernel = void (*)(const panels4bit&, const activations4bit&, size_t, const float*, float*, size_t);
+        static constexpr kernel by_rows[direct_rows] = {multiply_panel<1, vectors>, multiply_panel<2, vectors>, multiply_panel<3, vectors>,
+                                                        multiply_panel<4, vectors>};
+        for (size_t panel = panel_begin; panel < panel_end; ++panel) by_rows[x.rows - 1](weights, x, panel, bias, y, y_stride);
+        return;
+    }
+    size_t first = 0;
+    for (size_t chunks = (x.rows + most_rows - 1) / most_rows; chunks > 0; --chunks) {
+        const size_t count = (x.rows - first + chunks - 1) / chunks;
+        for (size_t panel = panel_begin; panel < panel_end;) {
+            const size_t left = panel_end - panel;
+            if (left == 3 || left > 4) {
+                multiply_strip<3, vectors>(weights, x, first, count, panel, bias, y, y_stride);
+                panel += 3;
+            } else if (left != 1) {  // 4 are two pairs: one panel alone loads x once for each product
+                multiply_strip<2, vectors>(weights, x, first, count, panel, bias, y, y_stride);
+                panel += 2;
+            } else {
+                multiply_strip<1, vectors>(weights, x, first, count, panel, bias, y, y_stride);
+                panel += 1;
+            }
+        }
+        first += count;
+    }
+}
+
+}  // namespace
+
+void quantize_activation_blocks(const float* x, size_t columns, uint32_t block, size_t row, size_t rows, int8_t* codes, float* scales,
+                          int32_t* offsets) {
+    // Places of 0 .. 7 in the order of activations4bit, in each 16 bytes twice.
+    const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
+    const __m512i sign = _mm512_set1_epi32(static_cast<int>(0x80000000u));
+    for (size_t b = 0; b < columns / block; ++b) {
+        __m512 value[4];
+        __m512i largest = _mm512_setzero_si512();
+        for (size_t i = 0; i < 4; ++i) {
+            value[i] = i * 16 < block ? _mm512_loadu_ps(x + b * block + i * 16) : _mm512_setzero_ps();
+            largest = _mm512_max_epu32(largest, _mm512_andnot_si512(sign, _mm512_castps_si512(value[i])));
+        }
+        const uint32_t bits = _mm512_reduce_max_epu32(largest);  // magnitudes order as their bits do, infinity and NaN last
+        const bool finite = bits < 0x7f800000u;
+        float absmax;
+        __builtin_memcpy(&absmax, &bits, sizeof absmax);
+        const __m512 scale = _mm512_set1_ps(127.0f / absmax);
+        __m128i part[4];
+        for (int i = 0; i < 4; ++i) {
+            const __m512 scaled = _mm512_mul_ps(value[i], scale);
+            const __mmask16 kept = finite && bits != 0 ? _mm512_cmp_ps_mask(scaled, scaled, _CMP_ORD_Q) : __mmask16{0};
+            const __m512 bounded = _mm512_min_ps(_mm512_max_ps(scaled, _mm512_set1_ps(-127.0f)), _mm512_set1_ps(127.0f));
+            part[i] = _mm512_cvtepi32_epi8(_mm512_maskz_cvtps_epi32(kept, bounded));
+        }
+        const __m512i low = _mm512_inserti32x4(_mm512_castsi128_si512(part[0]), part[1], 1);
+        const __m512i bytes = _mm512_shuffle_epi8(_mm512_inserti32x4(_mm512_inserti32x4(low, part[2], 2), part[3], 3), order);
+        int8_t* to = codes + (b * rows + row) * block;
+        if (block == 64)
+            _mm512_storeu_si512(to, bytes);
+        else
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(bytes));
+        const int32_t sum = _mm512_reduce_add_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), bytes));
+        scales[b * rows + row] = (finite ? absmax : __builtin_nanf("")) * 0x1.040c2p-14f;
+        offsets[b * rows + row] = -127 * sum;
+    }
+}
+
+void linear4bit_int8(const panels4bit& weights, const activations4bit& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
+                     size_t panel_end) {
+    if (x.block == 64)
+        product<8>(weights, x, bias, y, y_stride, panel_begin, panel_end);
+    else
+        product<4>(weights, x, bias, y, y_stride, panel_begin, panel_end);
+}
+
+}  // namespace nq::cpu::avx512
