@@ -34,6 +34,9 @@ internal static class Errors
     public static ArgumentException NotFloatingPoint(string argument, DataType value) =>
         new($"{value} is not a floating-point type; expected Float32, Float16 or BFloat16.", argument);
 
+    public static ArgumentException NoComputeType(string argument, DataType value) =>
+        new($"4-bit layers do not compute in {value}; expected Float32, Float16, BFloat16 or Int8.", argument);
+
     public static ArgumentException EmptyValues(string argument) => new("There is nothing to copy; a buffer needs at least one byte.", argument);
 
     public static ArgumentException NullAddress(string argument) => new("The address is zero: it describes no memory.", argument);

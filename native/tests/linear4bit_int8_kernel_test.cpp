@@ -222,7 +222,8 @@ TEST_P(Linear4BitInt8Kernel, StaysWithinTheStatedErrorOfTheDequantizedWeights) {
                     const size_t row = i / s.n, column = i % s.n;
                     double bound = 0;
                     for (size_t k = 0; k < s.k; ++k) {
-                        const double x_absmax = 127.0 * 127.0 * q.scales[(row * s.k + k) / 64], w_absmax = w.absmax[(column * s.k + k) / 64];
+                        const double x_absmax = 127.0 * 127.0 * q.scales[(row * s.k + k) / 64],
+                                     w_absmax = w.absmax[(column * s.k + k) / 64];
                         const double x_rounded = q.codes[row * s.k + k] * x_absmax / 127;
                         bound += (x_absmax * std::fabs(w.weights[column * s.k + k]) + w_absmax * std::fabs(x_rounded)) / 254;
                     }

@@ -65,6 +65,33 @@ public class LinearTests
         Closeness.AssertRelativeNorm("y", expected, y, Math.Pow(2, -8));
     }
 
+    [TestCaseSource(nameof(Cases))]
+    public void The_int8_compute_type_rounds_blocks_of_activations_and_the_codebook(string implementation, int m, int n, int k, DataType type, bool biased)
+    {
+        using var layout = new Layout(implementation, m, n, k, type, biased, outlier: 20);
+        foreach ((QuantType quantType, int blocksize) in new[] { (QuantType.NF4, 64), (QuantType.FP4, 32), (QuantType.NF4, 128) })
+        {
+            using Matrix4Bit weight = Matrix4Bit.Quantize(layout.Device, layout.Weights, n, k, quantType, blocksize);
+            using var layer = new Linear4Bit(weight, layout.NewBias(), DataType.Int8);
+            Assert.That(layer.ComputeType, Is.EqualTo(DataType.Int8));
+            layout.AssertForward(layer, Reference.Linear4BitInt8(layout.X, weight.Export(), layout.Bias, m), 2e-6);
+        }
+    }
+
+    [TestCaseSource(typeof(Implementations), nameof(Implementations.Supported))]
+    public void The_int8_compute_type_stays_within_its_error_and_float32_is_unchanged_by_it(string implementation)
+    {
+        const int m = 5, n = 96, k = 1024;
+        using var layout = new Layout(implementation, m, n, k, DataType.Float32, biased: false);
+        using Matrix4Bit weight = Matrix4Bit.Quantize(layout.Device, layout.Weights, n, k, QuantType.NF4, doubleQuant: true);
+        double[] exact = Reference.Linear(layout.X, layout.Dequantize(weight), null, m, n, k);
+        using var fast = new Linear4Bit(weight, null, DataType.Int8);
+        Closeness.AssertRelativeNorm("int8", exact, layout.Forward(fast), 1.2e-2);
+        using var plain = new Linear4Bit(Matrix4Bit.Quantize(layout.Device, layout.Weights, n, k, QuantType.NF4, doubleQuant: true), null);
+        Assert.That(plain.ComputeType, Is.EqualTo(DataType.Float32));
+        Closeness.AssertRelativeNorm("float32", exact, layout.Forward(plain), 1e-6);
+    }
+
     [TestCaseSource(typeof(Implementations), nameof(Implementations.Supported))]
     public void Many_threads_may_share_a_layer(string implementation)
     {
@@ -113,7 +140,8 @@ public class LinearTests
         using Device device = Device.Open();
         using Matrix4Bit four = Matrix4Bit.Quantize(device, RandomValues.Normal(12, 1), 3, 4, QuantType.NF4);
         using Matrix8Bit eight = Matrix8Bit.Quantize(device, RandomValues.Normal(12, 1), 3, 4);
-        Assert.That(() => new Linear4Bit(four, null, DataType.Int8), Throws.ArgumentException.With.Message.Contains("Int8"));
+        Assert.That(() => new Linear4Bit(four, null, DataType.UInt8), Throws.ArgumentException.With.Message.Contains("UInt8").And.Message.Contains("Float32"));
+        Assert.That(() => new Linear4Bit(four, null, DataType.Int32), Throws.ArgumentException.With.Message.Contains("Int32"));
         Assert.That(() => new Linear8Bit(eight, null, -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => new Linear8Bit(eight, null, float.NaN), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }

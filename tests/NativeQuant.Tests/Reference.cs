@@ -60,6 +60,39 @@ internal static class Reference
         return y;
     }
 
+    // A 4-bit layer with int8 activations, on weights with plain absmax: activations in blocks of 64 columns, or of the weights' blocksize.
+    public static double[] Linear4BitInt8(float[] x, Matrix4BitStorage weights, float[]? bias, int m)
+    {
+        (int n, int k, int blocksize) = (weights.Rows, weights.Columns, weights.Blocksize);
+        var codebook = new float[16];
+        Codebooks.Codebook4Bit(weights.QuantType, codebook);
+        int width = Math.Min(blocksize, 64);
+        var y = new double[m * n];
+        for (int row = 0; row < m; row++)
+        {
+            for (int column = 0; column < n; column++)
+            {
+                double sum = bias?[column] ?? 0;
+                for (int first = 0; first < k; first += width)
+                {
+                    float[] block = x[((row * k) + first)..((row * k) + Math.Min(first + width, k))];
+                    float absmax = block.Max(Math.Abs);
+                    for (int i = 0; i < block.Length; i++)
+                    {
+                        int flat = (column * k) + first + i;
+                        int code = flat % 2 == 0 ? weights.Packed.Span[flat / 2] >> 4 : weights.Packed.Span[flat / 2] & 15;
+                        float activation = MathF.Round(block[i] * (127 / absmax), MidpointRounding.ToEven);
+                        sum += activation * (double)MathF.Round(127 * codebook[code], MidpointRounding.ToEven) * weights.Absmax.Span[flat / blocksize] * absmax / (127 * 127);
+                    }
+                }
+
+                y[(row * n) + column] = sum;
+            }
+        }
+
+        return y;
+    }
+
     // Causal grouped-query attention over keys and values [positions, kvHeads * headDim] for the last t positions.
     public static double[] Attention(float[] q, float[] keys, float[] values, int t, int heads, int kvHeads, int headDim, double scale, int window)
     {

@@ -18,6 +18,13 @@ public sealed record LoadOptions
     /// </summary>
     public DataType? DataType { get; init; }
 
+    /// <summary>
+    /// Run 4-bit layers with int8 activations, whatever compute type the folder or <see cref="Quantization"/> names: faster, and an
+    /// approximation (see the remarks of <see cref="Linear4Bit"/>). Default false. No part of the model: it is not saved, for transformers
+    /// has no such setting.
+    /// </summary>
+    public bool Int8Activations { get; init; }
+
     /// <summary>Read tokenizer.json if the folder has one. Default true. Without it a model takes and gives token ids only.</summary>
     public bool LoadTokenizer { get; init; } = true;
 }

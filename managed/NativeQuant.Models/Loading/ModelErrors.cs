@@ -19,6 +19,9 @@ internal static class ModelErrors
     public static ArgumentException QuantizationConflict(string folder, string expected, string got) =>
         new($"Quantization asked for: expected {expected}, as the weights in '{folder}' are already quantized; got {got}. Leave LoadOptions.Quantization null, or load the unquantized model.", "options");
 
+    public static ArgumentException NoLayersForInt8Activations(string folder) =>
+        new($"LoadOptions.Int8Activations: expected a model quantized to 4 bits; got '{folder}' without. Ask for 4 bits in LoadOptions.Quantization, or leave Int8Activations false.", "options");
+
     public static ArgumentException InvalidSkipModule(string entry, Exception cause) =>
         new($"LlmInt8SkipModules: expected regular expressions or module names; got '{entry}': {cause.Message}", "options", cause);
 

@@ -23,7 +23,7 @@ internal static class ModelLoader
         using Checkpoint checkpoint = Checkpoint.Open(folder);
         ModelConfig config = ModelConfig.FromFile(Path.Combine(folder, ConfigFile));
         DecoderDescription description = ArchitectureRegistry.Find(config.Architecture).Describe(config);
-        QuantizationPlan plan = QuantizationPlan.Create(checkpoint, config.Quantization, options.Quantization, DecoderBuilder.DefaultSkipModules);
+        QuantizationPlan plan = QuantizationPlan.Create(checkpoint, config.Quantization, options.Quantization, options.Int8Activations, DecoderBuilder.DefaultSkipModules);
         GenerationConfig generationConfig = File.Exists(Path.Combine(folder, GenerationConfigFile))
             ? GenerationConfig.FromFile(Path.Combine(folder, GenerationConfigFile))
             : GenerationConfig.Empty;

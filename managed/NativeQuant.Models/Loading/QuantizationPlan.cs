@@ -11,12 +11,18 @@ internal sealed class QuantizationPlan
     private readonly string _folder;
     private readonly QuantizationConfig? _asked;
     private readonly ModuleSelection? _selection;
+    private readonly bool _int8Activations;
 
-    private QuantizationPlan(string folder, QuantizationConfig? effective, QuantizationConfig? asked, ModuleSelection? selection)
+    private QuantizationPlan(string folder, QuantizationConfig? effective, QuantizationConfig? asked, ModuleSelection? selection, bool int8Activations)
     {
+        if (int8Activations && effective is not { LoadIn4Bit: true })
+        {
+            throw ModelErrors.NoLayersForInt8Activations(folder);
+        }
         _folder = folder;
         _asked = asked;
         _selection = selection;
+        _int8Activations = int8Activations;
         Effective = effective;
     }
 
@@ -26,7 +32,7 @@ internal sealed class QuantizationPlan
     /// <exception cref="NotSupportedException">What is asked for exists in bitsandbytes but not here.</exception>
     /// <exception cref="ArgumentException">The configuration contradicts itself.</exception>
     /// <exception cref="CheckpointException">config.json says the weights are quantized and none is.</exception>
-    public static QuantizationPlan Create(Checkpoint checkpoint, QuantizationConfig? stored, QuantizationConfig? asked, IReadOnlyList<string> defaultSkipModules)
+    public static QuantizationPlan Create(Checkpoint checkpoint, QuantizationConfig? stored, QuantizationConfig? asked, bool int8Activations, IReadOnlyList<string> defaultSkipModules)
     {
         if (asked is { LoadIn8Bit: false, LoadIn4Bit: false })
         {
@@ -37,7 +43,7 @@ internal sealed class QuantizationPlan
         if (prequantized)
         {
             QuantizationConfig effective = stored ?? PrequantizedWeights.InferConfig(checkpoint);
-            return new QuantizationPlan(checkpoint.Folder, asked is null ? effective : WithRunTimeSettings(effective, asked), asked, selection: null);
+            return new QuantizationPlan(checkpoint.Folder, asked is null ? effective : WithRunTimeSettings(effective, asked), asked, selection: null, int8Activations);
         }
         if (stored is { LoadIn8Bit: true } or { LoadIn4Bit: true })
         {
@@ -45,8 +51,11 @@ internal sealed class QuantizationPlan
             throw ModelErrors.NoQuantizedWeights(checkpoint.Folder);
         }
         ModuleSelection? selection = asked is null ? null : new ModuleSelection(asked.LlmInt8SkipModules ?? defaultSkipModules);
-        return new QuantizationPlan(checkpoint.Folder, asked, asked, selection);
+        return new QuantizationPlan(checkpoint.Folder, asked, asked, selection, int8Activations);
     }
+
+    /// <summary>Type that 4-bit layers compute in.</summary>
+    public DataType ComputeType4Bit => _int8Activations ? DataType.Int8 : Effective!.Bnb4BitComputeType;
 
     /// <summary>Whether this linear module is quantized while loading.</summary>
     public bool Quantizes(string module) => _selection is not null && _selection.Includes(module);

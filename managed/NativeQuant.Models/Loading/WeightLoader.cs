@@ -92,7 +92,7 @@ internal sealed class WeightLoader : IDisposable
         TensorView? biasView = bias ? Vector(module + ".bias", outFeatures) : null;
         return matrix switch
         {
-            Matrix4Bit weight => new Linear4Bit(weight, biasView, _plan.Effective!.Bnb4BitComputeType),
+            Matrix4Bit weight => new Linear4Bit(weight, biasView, _plan.ComputeType4Bit),
             Matrix8Bit weight => new Linear8Bit(weight, biasView, _plan.Effective!.LlmInt8Threshold),
             _ => new DenseLinear((DenseMatrix)matrix, biasView),
         };

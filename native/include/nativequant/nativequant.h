@@ -449,12 +449,12 @@ NQ_API nq_status nq_linear_forward(nq_matrix* matrix, const nq_tensor* x, const 
  * Error (f32, relative Frobenius against f64 on the dequantized weights): 1e-6 * max(1, sqrt(K / 4096)).
  * Source: bitsandbytes matmul_4bit.
  *
- * compute_dtype i8, an approximation: y = sum_b S_b * (absmax_w * (absmax_x * (1 / 127^2))) + bias, S_b = sum of qx * qw over block b, exact
- * int32. x is cut into blocks of min(64, blocksize) columns from the start of each row; qx and absmax_x are nq_quantize_int8_rows (threshold
- * 0) of each; qw = 127 * codebook[code] to the nearest integer. Where blocks of W run over row ends, b is the columns that share absmax_w and
- * absmax_x. Sums over b f32. A NaN or infinity in a row of x makes that row's y NaN, no other's.
- * Error: at most sum_k (absmax_x |w| + absmax_w |absmax_x * qx / 127|) / 254 beside f32 rounding; relative Frobenius 1.2e-2 for activations
- * and weights from normal to Student's t (5 degrees). Source: 8-bit integer products of blocks with f32 scales as in ggml. */
+ * compute_dtype i8, an approximation: y = sum_b S_b * (absmax_w * (absmax_x * (1 / 127^2))) + bias, S_b = sum of qx * qw over block b,
+ * exact int32. x is cut into blocks of min(64, blocksize) columns from the start of each row; qx and absmax_x are nq_quantize_int8_rows
+ * (threshold 0) of each; qw = 127 * codebook[code] to the nearest integer. Where blocks of W run over row ends, b is the columns that share
+ * absmax_w and absmax_x. Sums over b f32. A NaN or infinity in a row of x makes that row's y NaN, no other's. Error: at most sum_k
+ * (absmax_x |w| + absmax_w |absmax_x * qx / 127|) / 254 beside f32 rounding; relative Frobenius 1.2e-2 for activations and weights from
+ * normal to Student's t (5 degrees). Source: 8-bit integer products of blocks with f32 scales as in ggml. */
 NQ_API nq_status nq_linear4bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, nq_dtype compute_dtype,
                                        const nq_tensor* y) NQ_NOEXCEPT;
 

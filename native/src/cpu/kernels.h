@@ -59,8 +59,8 @@ struct kernels {
                        float* y, size_t y_stride, size_t panel_begin, size_t panel_end);
     // Row `row` of x.rows, whose K columns are whole blocks, into arrays laid out as activations4bit says: int8_row_absmax and
     // int8_quantize_row of each block.
-    void (*quantize_activation_blocks)(const float* x, size_t columns, uint32_t block, size_t row, size_t rows, int8_t* codes, float* scales,
-                                 int32_t* offsets);
+    void (*quantize_activation_blocks)(const float* x, size_t columns, uint32_t block, size_t row, size_t rows, int8_t* codes,
+                                       float* scales, int32_t* offsets);
     // Integer sum of each block, times (absmax of the weights * scale of x), added up in f32 (see nq_linear4bit_forward).
     void (*linear4bit_int8)(const panels4bit& weights, const activations4bit& x, const float* bias, float* y, size_t y_stride,
                             size_t panel_begin, size_t panel_end);

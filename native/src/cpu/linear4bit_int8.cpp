@@ -17,7 +17,7 @@ void forward_panels(cpu_backend& device, const panels4bit& weights, const f32_in
     device.parallel(rows, weights.columns, [&](size_t begin, size_t end, uint32_t) {
         for (size_t r = begin; r < end; r++) {
             k.quantize_activation_blocks(x.row(r), weights.columns, block, r, rows, codes.as<int8_t>(), scales.as<float>(),
-                                   offsets.as<int32_t>());
+                                         offsets.as<int32_t>());
         }
     });
     const activations4bit activations = {codes.as<int8_t>(), scales.as<float>(), offsets.as<int32_t>(), rows, block};

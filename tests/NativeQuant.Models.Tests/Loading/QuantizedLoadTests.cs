@@ -111,6 +111,38 @@ public class QuantizedLoadTests
         Assert.That(logits[2], Is.EqualTo(logits[0]), $"{encoding}, 3 threads");
     }
 
+    [Test]
+    public void Int8_activations_run_only_where_asked_for_and_are_not_saved()
+    {
+        using var synthetic = new SyntheticModel(new SyntheticShape());
+        using var target = new TemporaryFolder();
+        using CausalLM exact = Load(synthetic, QuantizationConfig.NF4);
+        using CausalLM fast = CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = QuantizationConfig.NF4, Int8Activations = true });
+        float[] expected = LoadTests.Logits(exact), approximate = LoadTests.Logits(fast);
+        double norm = Math.Sqrt(expected.Sum(value => (double)value * value));
+        double error = Math.Sqrt(expected.Zip(approximate, (a, b) => (double)(a - b) * (a - b)).Sum());
+        Assert.That(error / norm, Is.InRange(1e-5, 0.05), "an approximation, and not a bad one");
+
+        fast.Save(target.Combine("saved"));
+        Assert.That(fast.Quantization, Is.EqualTo(QuantizationConfig.NF4));
+        using CausalLM saved = CausalLM.Load(target.Combine("saved"));
+        Assert.That(LoadTests.Logits(saved), Is.EqualTo(expected));
+        using CausalLM again = CausalLM.Load(target.Combine("saved"), new LoadOptions { Int8Activations = true });
+        Assert.That(LoadTests.Logits(again), Is.EqualTo(approximate));
+    }
+
+    [Test]
+    public void Int8_activations_without_4_bit_layers_are_refused()
+    {
+        using var synthetic = new SyntheticModel(new SyntheticShape());
+        foreach (QuantizationConfig? quantization in new[] { null, QuantizationConfig.Int8 })
+        {
+            Assert.That(
+                () => CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = quantization, Int8Activations = true }),
+                Throws.ArgumentException.With.Message.Contains("Int8Activations").And.Message.Contains("4 bits"));
+        }
+    }
+
     private static CausalLM Load(SyntheticModel synthetic, QuantizationConfig quantization) =>
         CausalLM.Load(synthetic.Folder, new LoadOptions { Quantization = quantization });
 

@@ -139,7 +139,7 @@ void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales,
 template <int panels, int vectors>
 void multiply_strip(const panels4bit& weights, const activations4bit& x, size_t first, size_t count, size_t panel, const float* bias,
                     float* y, size_t y_stride) {
-    using kernel = void (*)(const tile_block&, const int8_t*, const float*, const int32_t*, __m512 (*)[tile_panels]);
+    using kernel = void (*)(const tile_block&, const int8_t*, const float*, const int32_t*, __m512(*)[tile_panels]);
     static constexpr kernel by_rows[tile_rows] = {multiply_rows<1, panels, vectors>, multiply_rows<2, panels, vectors>,
                                                   multiply_rows<3, panels, vectors>, multiply_rows<4, panels, vectors>,
                                                   multiply_rows<5, panels, vectors>, multiply_rows<6, panels, vectors>,
@@ -212,7 +212,7 @@ void product(const panels4bit& weights, const activations4bit& x, const float* b
 }  // namespace
 
 void quantize_activation_blocks(const float* x, size_t columns, uint32_t block, size_t row, size_t rows, int8_t* codes, float* scales,
-                          int32_t* offsets) {
+                                int32_t* offsets) {
     // Places of 0 .. 7 in the order of activations4bit, in each 16 bytes twice.
     const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
     const __m512i sign = _mm512_set1_epi32(static_cast<int>(0x80000000u));

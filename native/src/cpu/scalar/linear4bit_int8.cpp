@@ -14,7 +14,7 @@ static size_t position_of(size_t k) {
 }
 
 void quantize_activation_blocks(const float* x, size_t columns, uint32_t block, size_t row, size_t rows, int8_t* codes, float* scales,
-                          int32_t* offsets) {
+                                int32_t* offsets) {
     for (size_t b = 0; b < columns / block; b++) {
         int8_t in_order[64];
         const float absmax = int8_row_absmax(x + b * block, block, 0, nullptr);
