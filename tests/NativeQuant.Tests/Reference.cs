@@ -63,7 +63,7 @@ internal static class Reference
     // A 4-bit layer with int8 activations, on weights with plain absmax: activations in blocks of 64 columns, or of the weights' blocksize.
     public static double[] Linear4BitInt8(float[] x, Matrix4BitStorage weights, float[]? bias, int m)
     {
-        (int n, int k, int blocksize) = (weights.Rows, weights.Columns, weights.Blocksize);
+        (int n, int k, int blocksize) = ((int)weights.Rows, (int)weights.Columns, weights.Blocksize);
         var codebook = new float[16];
         Codebooks.Codebook4Bit(weights.QuantType, codebook);
         int width = Math.Min(blocksize, 64);
@@ -80,9 +80,9 @@ internal static class Reference
                     for (int i = 0; i < block.Length; i++)
                     {
                         int flat = (column * k) + first + i;
-                        int code = flat % 2 == 0 ? weights.Packed.Span[flat / 2] >> 4 : weights.Packed.Span[flat / 2] & 15;
+                        int code = flat % 2 == 0 ? weights.Packed[flat / 2] >> 4 : weights.Packed[flat / 2] & 15;
                         float activation = MathF.Round(block[i] * (127 / absmax), MidpointRounding.ToEven);
-                        sum += activation * (double)MathF.Round(127 * codebook[code], MidpointRounding.ToEven) * weights.Absmax.Span[flat / blocksize] * absmax / (127 * 127);
+                        sum += activation * (double)MathF.Round(127 * codebook[code], MidpointRounding.ToEven) * weights.Absmax![flat / blocksize] * absmax / (127 * 127);
                     }
                 }
 

@@ -29,6 +29,17 @@ private:
     __m512i nibble_ = _mm512_set1_epi8(15);
 };
 
+// Of 32-bit lanes, unlike __m512i: GCC 12 keeps an array of sums in registers only if nothing reads it as another type.
+using int32x16 = int __attribute__((vector_size(64)));
+
+inline int32x16 add_products(int32x16 sum, __m512i weights, __m512i x) {
+    return reinterpret_cast<int32x16>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), weights, x));
+}
+
+inline __m512 to_f32(int32x16 sum) { return _mm512_cvtepi32_ps(reinterpret_cast<__m512i>(sum)); }
+
+inline int32x16 broadcast(int value) { return reinterpret_cast<int32x16>(_mm512_set1_epi32(value)); }
+
 inline __m512i broadcast_quad(const int8_t* p) {
     int quad;
     __builtin_memcpy(&quad, p, sizeof quad);
@@ -107,10 +118,10 @@ struct tile_block {
 template <int rows, int panels, int vectors>
 void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales, const int32_t* offsets, __m512 (*total)[tile_panels]) {
     constexpr size_t block = vectors * 8;
-    __m512i sum[rows][panels];
+    int32x16 sum[rows][panels];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
-        const __m512i offset = _mm512_set1_epi32(offsets[r]);
+        const int32x16 offset = broadcast(offsets[r]);
 #pragma GCC unroll 3
         for (int p = 0; p < panels; ++p) sum[r][p] = offset;
     }
@@ -123,7 +134,7 @@ void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales,
         for (int r = 0; r < rows; ++r) {
             const __m512i xq = broadcast_quad(x + static_cast<size_t>(r) * block + quad * 4);
 #pragma GCC unroll 3
-            for (int p = 0; p < panels; ++p) sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], w[p], xq);
+            for (int p = 0; p < panels; ++p) sum[r][p] = add_products(sum[r][p], w[p], xq);
         }
     }
 #pragma GCC unroll 8
@@ -131,7 +142,7 @@ void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales,
         const __m512 scale = _mm512_set1_ps(scales[r]);
 #pragma GCC unroll 3
         for (int p = 0; p < panels; ++p)
-            total[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][p]), _mm512_mul_ps(tile.absmax[p], scale), total[r][p]);
+            total[r][p] = _mm512_fmadd_ps(to_f32(sum[r][p]), _mm512_mul_ps(tile.absmax[p], scale), total[r][p]);
     }
 }
 
