@@ -29,15 +29,29 @@ public:
     __m512 at(size_t group) {
         if (plain_ != nullptr) return _mm512_load_ps(plain_ + group * 16);
         if (group < segment_begin_ || group >= segment_end_) start_segment(group);
-        // Loads of their own: a gather is no faster, and much slower where the processor's microcode guards it.
-        const uint8_t* codes = codes_ + group * 16;
-        alignas(64) float value[16];
-#pragma GCC unroll 16
-        for (int lane = 0; lane < 16; ++lane) value[lane] = weights_.nested_map[codes[lane]];
-        return _mm512_add_ps(_mm512_mul_ps(_mm512_load_ps(value), nested_), _mm512_set1_ps(weights_.nested_offset));
+        const __m512i codes = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(codes_ + group * 16)));
+        return _mm512_add_ps(_mm512_mul_ps(lookup(codes), nested_), _mm512_set1_ps(weights_.nested_offset));
     }
 
 private:
+    // 16 map entries at once: each permute has 32 of them, and the three upper bits choose among eight permutes. A quarter of the time of
+    // loads of each entry, or of a gather.
+    __m512 lookup(__m512i codes) const {
+        __m512 entry[8];
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; ++i) {
+            const float* map = weights_.nested_map + 32 * i;
+            entry[i] = _mm512_permutex2var_ps(_mm512_loadu_ps(map), codes, _mm512_loadu_ps(map + 16));
+        }
+#pragma GCC unroll 3
+        for (int bit = 0; bit < 3; ++bit) {
+            const __mmask16 set = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(32 << bit));
+#pragma GCC unroll 4
+            for (int i = 0; i < 4 >> bit; ++i) entry[i] = _mm512_mask_mov_ps(entry[2 * i], set, entry[2 * i + 1]);
+        }
+        return entry[0];
+    }
+
     // The nested absmax of each lane, good until the first group where a lane enters its next nested block.
     void start_segment(size_t group) {
         const __m512i position = _mm512_add_epi32(row_start_, _mm512_set1_epi32(static_cast<int>(group)));
