@@ -6,6 +6,7 @@
 namespace nq::cpu::avx2 {
 namespace {
 
+constexpr size_t prefetch_bytes = 2048;
 constexpr size_t wide_columns = 1024;  // activations widened at a time
 constexpr size_t outlier_block = 16;
 
@@ -53,6 +54,7 @@ void multiply_rows(const panels8bit& weights, const activations8bit& x, size_t r
         }
 #pragma GCC unroll 1
         for (size_t i = 0; i < count; i += 4, w += 64) {
+            _mm_prefetch(reinterpret_cast<const char*>(w) + prefetch_bytes, _MM_HINT_T0);
             __m256i weight[4];
 #pragma GCC unroll 4
             for (int q = 0; q < 4; ++q) weight[q] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(w + 16 * q)));
