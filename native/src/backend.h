@@ -47,6 +47,7 @@ public:
     virtual uint32_t head_dim() const noexcept = 0;
     virtual uint64_t capacity() const noexcept = 0;
     virtual uint64_t length(uint32_t layer) const noexcept = 0;
+    virtual uint64_t bytes() const noexcept = 0;
 };
 
 // Weights in host memory, contiguous row-major; no alignment is promised.

@@ -61,8 +61,8 @@ std::vector<nq_status> use(nq_kv_cache* handle) {
     static const device cpu;
     const array x(cpu, NQ_DTYPE_F32, 1, 1), y(cpu, NQ_DTYPE_F32, 1, 1);
     uint64_t length;
-    return {nq_kv_cache_append(handle, 0, x, y), nq_kv_cache_length(handle, 0, &length), nq_kv_cache_truncate(handle, 0),
-            nq_attention_forward(handle, 0, x, 1, 0, y)};
+    return {nq_kv_cache_append(handle, 0, x, y), nq_kv_cache_length(handle, 0, &length), nq_kv_cache_bytes(handle, &length),
+            nq_kv_cache_truncate(handle, 0), nq_attention_forward(handle, 0, x, 1, 0, y)};
 }
 
 template <class Handle>
@@ -439,7 +439,7 @@ TEST(KvCaches, CheckTheirShape) {
     EXPECT_EQ(nq_kv_cache_create(cpu, 1, 1, 1, 0, NQ_DTYPE_F32, &c), invalid);
     EXPECT_EQ(nq_kv_cache_create(cpu, UINT32_MAX, 1, 1, 1, NQ_DTYPE_F32, &c), invalid);
     EXPECT_EQ(nq_kv_cache_create(cpu, 1, UINT32_MAX, UINT32_MAX, 1, NQ_DTYPE_F32, &c), invalid);
-    EXPECT_EQ(nq_kv_cache_create(cpu, 1, 1, 1, 1, NQ_DTYPE_I8, &c), invalid);
+    EXPECT_EQ(nq_kv_cache_create(cpu, 1, 1, 1, 1, NQ_DTYPE_U8, &c), invalid);
     EXPECT_EQ(nq_kv_cache_create(cpu, 1, 1, 1, 1, NQ_DTYPE_F16, &c), NQ_STATUS_UNSUPPORTED);
     EXPECT_EQ(nq_kv_cache_create(cpu, 1, 1, 1, 1, NQ_DTYPE_F32, nullptr), invalid);
     EXPECT_EQ(c, nullptr);
@@ -448,6 +448,7 @@ TEST(KvCaches, CheckTheirShape) {
     uint64_t length = 7;
     EXPECT_EQ(nq_kv_cache_length(cache, 2, &length), invalid);
     EXPECT_EQ(nq_kv_cache_length(cache, 0, nullptr), invalid);
+    EXPECT_EQ(nq_kv_cache_bytes(cache, nullptr), invalid);
     EXPECT_EQ(length, 7u);
     EXPECT_OK(nq_kv_cache_truncate(cache, UINT64_MAX));
 }

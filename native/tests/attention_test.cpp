@@ -13,11 +13,33 @@ struct shape {
     size_t kv_heads, group, head_dim;
 };
 
-kv_cache make_cache(nq_device* device, uint32_t layers, const shape& s, uint64_t capacity) {
+constexpr nq_dtype cache_types[] = {NQ_DTYPE_F32, NQ_DTYPE_BF16, NQ_DTYPE_I8};
+
+kv_cache make_cache(nq_device* device, uint32_t layers, const shape& s, uint64_t capacity, nq_dtype dtype = NQ_DTYPE_F32) {
     kv_cache cache;
-    EXPECT_OK(nq_kv_cache_create(device, layers, static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.head_dim), capacity,
-                                 NQ_DTYPE_F32, cache.out()));
+    EXPECT_OK(nq_kv_cache_create(device, layers, static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.head_dim), capacity, dtype,
+                                 cache.out()));
     return cache;
+}
+
+uint64_t bytes_of(nq_kv_cache* cache) {
+    uint64_t bytes = 99;
+    EXPECT_OK(nq_kv_cache_bytes(cache, &bytes));
+    return bytes;
+}
+
+// Values as a cache of that type reads them back: the definition in the header.
+std::vector<float> held(const std::vector<float>& values, size_t head_dim, nq_dtype dtype) {
+    if (dtype == NQ_DTYPE_F32) return values;
+    if (dtype == NQ_DTYPE_BF16) return rounded(values, dtype);
+    std::vector<float> result(values.size());
+    for (size_t head = 0; head < values.size(); head += head_dim) {
+        float absmax = 0;
+        for (size_t i = 0; i < head_dim; i++) absmax = std::max(absmax, std::fabs(values[head + i]));
+        for (size_t i = 0; i < head_dim && absmax > 0; i++)
+            result[head + i] = std::nearbyint(values[head + i] * (127 / absmax)) * (absmax / 127);
+    }
+    return result;
 }
 
 uint64_t length_of(nq_kv_cache* cache, uint32_t layer) {
@@ -56,15 +78,19 @@ std::vector<double> reference(const std::vector<float>& q, const std::vector<flo
 }
 
 TEST_P(Attention, MatchesTheDefinitionInPrefillAndDecode) {
-    for (const shape& s : {shape{1, 1, 8}, shape{2, 3, 20}, shape{4, 1, 64}, shape{1, 8, 5}}) {
+    const shape shapes[] = {{1, 1, 8}, {2, 3, 20}, {4, 1, 64}, {1, 8, 5}, {1, 2, 80}};
+    for (size_t i = 0; i < 3 * std::size(shapes); i++) {
+        const shape s = shapes[i / 3];
+        const nq_dtype dtype = cache_types[i % 3];
         const size_t kv_columns = s.kv_heads * s.head_dim, columns = kv_columns * s.group;
-        const kv_cache cache = make_cache(device_, 2, s, 300);
+        const kv_cache cache = make_cache(device_, 2, s, 300, dtype);
         std::vector<float> keys, values;
         uint32_t seed = 1;
         for (size_t rows : {1u, 5u, 57u, 1u, 1u, 70u, 64u, 1u}) {  // ends before, on and after page borders
             const std::vector<float> k = normal_values(rows * kv_columns, seed++), v = normal_values(rows * kv_columns, seed++);
-            keys.insert(keys.end(), k.begin(), k.end());
-            values.insert(values.end(), v.begin(), v.end());
+            const std::vector<float> held_k = held(k, s.head_dim, dtype), held_v = held(v, s.head_dim, dtype);
+            keys.insert(keys.end(), held_k.begin(), held_k.end());
+            values.insert(values.end(), held_v.begin(), held_v.end());
             const array key_array(device_, NQ_DTYPE_F32, rows, kv_columns, k, 3), value_array(device_, NQ_DTYPE_F32, rows, kv_columns, v);
             ASSERT_OK(nq_kv_cache_append(cache, 1, key_array, value_array));
             const size_t positions = keys.size() / kv_columns;
@@ -75,7 +101,7 @@ TEST_P(Attention, MatchesTheDefinitionInPrefillAndDecode) {
             for (size_t window : {0u, 1u, 10u, 64u, 1000u}) {
                 ASSERT_OK(nq_attention_forward(cache, 1, q_array, scale, window, y));
                 ASSERT_LE(relative_error(y.floats(), reference(q, keys, values, s, rows, positions, scale, window)), 2e-6)
-                    << rows << " of " << positions << ", window " << window;
+                    << rows << " of " << positions << ", window " << window << ", type " << dtype;
             }
         }
         EXPECT_EQ(length_of(cache, 0), 0u) << "layers are separate";
@@ -145,17 +171,108 @@ TEST_P(Attention, TruncatingForgetsAndAppendingAgainGoesOn) {
     EXPECT_EQ(length_of(cache, 0), 0u);
 }
 
-TEST_P(Attention, MemoryGrowsByPages) {
-    const kv_cache cache = make_cache(device_, 4, {2, 1, 16}, 1000000);
-    const array one(device_, NQ_DTYPE_F32, 1, 32);
-    const uint64_t before = device_.info().allocated_bytes;
-    ASSERT_OK(nq_kv_cache_append(cache, 0, one, one));
-    const uint64_t page = device_.info().allocated_bytes - before;
-    EXPECT_EQ(page, 2u * 64 * 32 * 4);
-    for (int i = 1; i < 64; i++) ASSERT_OK(nq_kv_cache_append(cache, 0, one, one));
-    EXPECT_EQ(device_.info().allocated_bytes - before, page);
-    ASSERT_OK(nq_kv_cache_append(cache, 0, one, one));
-    EXPECT_EQ(device_.info().allocated_bytes - before, 2 * page);
+// Attention over `positions` after a first block of 70: far enough that a single new position is split into spans.
+TEST_P(Attention, LongContextsMatchTheDefinition) {
+    for (const nq_dtype dtype : cache_types) {
+        for (const shape& s : {shape{2, 4, 32}, shape{1, 1, 16}, shape{1, 30, 8}}) {
+            const size_t kv_columns = s.kv_heads * s.head_dim, columns = kv_columns * s.group, positions = 1500;
+            const std::vector<float> k = normal_values(positions * kv_columns, 1), v = normal_values(positions * kv_columns, 2);
+            const kv_cache cache = make_cache(device_, 1, s, positions, dtype);
+            ASSERT_OK(nq_kv_cache_append(cache, 0, array(device_, NQ_DTYPE_F32, positions, kv_columns, k),
+                                         array(device_, NQ_DTYPE_F32, positions, kv_columns, v)));
+            for (size_t rows : {1u, 2u, 7u, 33u}) {
+                const std::vector<float> q = normal_values(rows * columns, 3);
+                const array q_array(device_, NQ_DTYPE_F32, rows, columns, q), y(device_, NQ_DTYPE_F32, rows, columns);
+                for (size_t window : {0u, 700u, 1499u}) {
+                    ASSERT_OK(nq_attention_forward(cache, 0, q_array, 0.4f, window, y));
+                    const auto expected =
+                        reference(q, held(k, s.head_dim, dtype), held(v, s.head_dim, dtype), s, rows, positions, 0.4, window);
+                    ASSERT_LE(relative_error(y.floats(), expected), 3e-6) << rows << " rows, window " << window << ", type " << dtype;
+                }
+            }
+        }
+    }
+}
+
+TEST_P(Attention, MemoryGrowsByPagesOfEveryLayer) {
+    const struct {
+        nq_dtype dtype;
+        size_t head_dim, position_bytes;
+    } cases[] = {{NQ_DTYPE_F32, 16, 2 * 16 * 4},   {NQ_DTYPE_BF16, 16, 2 * 16 * 2},  {NQ_DTYPE_I8, 16, 2 * 16 + 8},
+                 {NQ_DTYPE_F32, 5, (5 + 16) * 4},  {NQ_DTYPE_BF16, 5, (6 + 16) * 2}, {NQ_DTYPE_I8, 5, 5 + 16 + 8},
+                 {NQ_DTYPE_F32, 80, (80 + 80) * 4}};
+    for (const auto& c : cases) {
+        const kv_cache cache = make_cache(device_, 4, {2, 1, c.head_dim}, 1000000, c.dtype);
+        const array one(device_, NQ_DTYPE_F32, 1, 2 * c.head_dim);
+        EXPECT_EQ(bytes_of(cache), 0u);
+        const uint64_t page = 64 * 4 * 2 * c.position_bytes;
+        for (int i = 0; i < 64; i++) {
+            for (uint32_t layer = 0; layer < 4; layer++) ASSERT_OK(nq_kv_cache_append(cache, layer, one, one));
+        }
+        EXPECT_EQ(bytes_of(cache), page) << c.dtype << ' ' << c.head_dim;
+        const uint64_t before = device_.info().allocated_bytes;
+        ASSERT_OK(nq_kv_cache_append(cache, 0, one, one));
+        EXPECT_EQ(bytes_of(cache), 2 * page);
+        EXPECT_EQ(device_.info().allocated_bytes - before, page);
+        ASSERT_OK(nq_kv_cache_truncate(cache, 64));
+        EXPECT_EQ(bytes_of(cache), page);
+    }
+}
+
+TEST_P(Attention, NarrowCachesKeepTheirStatedErrors) {
+    constexpr size_t positions = 500, head_dim = 64;
+    const shape s{2, 1, head_dim};
+    const std::vector<float> v = normal_values(positions * 2 * head_dim, 1);
+    const array keys(device_, NQ_DTYPE_F32, positions, 2 * head_dim), values(device_, NQ_DTYPE_F32, positions, 2 * head_dim, v),
+        q(device_, NQ_DTYPE_F32, positions, 2 * head_dim), y(device_, NQ_DTYPE_F32, positions, 2 * head_dim);
+    for (const nq_dtype dtype : {NQ_DTYPE_BF16, NQ_DTYPE_I8}) {
+        const kv_cache cache = make_cache(device_, 1, s, positions, dtype);
+        ASSERT_OK(nq_kv_cache_append(cache, 0, keys, values));
+        ASSERT_OK(nq_attention_forward(cache, 0, q, 1, 1, y));  // a window of 1 reads back each position's own value
+        const std::vector<float> read = y.floats();
+        double error = 0, norm = 0;
+        for (size_t head = 0; head < v.size(); head += head_dim) {
+            float absmax = 0;
+            for (size_t i = head; i < head + head_dim; i++) absmax = std::max(absmax, std::fabs(v[i]));
+            for (size_t i = head; i < head + head_dim; i++) {
+                const double e = std::fabs(static_cast<double>(read[i]) - v[i]);
+                ASSERT_LE(e, dtype == NQ_DTYPE_BF16 ? std::fabs(v[i]) * 0x1p-8 : absmax / 254 * (1 + 0x1p-15));
+                error += e * e;
+                norm += static_cast<double>(v[i]) * v[i];
+            }
+        }
+        if (dtype == NQ_DTYPE_I8) {
+            EXPECT_NEAR(std::sqrt(error / norm), 0.0059, 0.0003);
+        }
+    }
+}
+
+TEST_P(Attention, Int8CachesKeepTinyHugeAndBrokenHeadsApart) {
+    constexpr size_t head_dim = 16;
+    const float sizes[] = {0, 1e-42f, 1e-37f, 1e30f, infinity, nan, 1};
+    constexpr size_t positions = std::size(sizes);
+    std::vector<float> v = normal_values(positions * head_dim, 1);
+    for (size_t p = 0; p < positions; p++) {
+        for (size_t i = 0; i < head_dim; i++) v[p * head_dim + i] = std::isfinite(sizes[p]) ? v[p * head_dim + i] * sizes[p] : 1;
+        if (!std::isfinite(sizes[p])) v[p * head_dim + 3] = sizes[p];
+    }
+    const kv_cache cache = make_cache(device_, 1, {1, 1, head_dim}, positions, NQ_DTYPE_I8);
+    const array zeros(device_, NQ_DTYPE_F32, positions, head_dim), y(device_, NQ_DTYPE_F32, positions, head_dim);
+    ASSERT_OK(nq_kv_cache_append(cache, 0, zeros, array(device_, NQ_DTYPE_F32, positions, head_dim, v)));
+    ASSERT_OK(nq_attention_forward(cache, 0, zeros, 1, 1, y));
+    const std::vector<float> read = y.floats();
+    for (size_t p = 0; p < positions; p++) {
+        float absmax = 0;
+        for (size_t i = 0; i < head_dim; i++) absmax = std::max(absmax, std::fabs(v[p * head_dim + i]));
+        for (size_t i = 0; i < head_dim; i++) {
+            const size_t at = p * head_dim + i;
+            if (std::isfinite(sizes[p])) {
+                EXPECT_NEAR(read[at], v[at], absmax < 0x1p-120f ? 0x1p-120f : absmax / 254 * (1 + 0x1p-15)) << sizes[p];
+            } else {
+                EXPECT_TRUE(std::isnan(read[at])) << sizes[p];
+            }
+        }
+    }
 }
 
 TEST_P(Attention, CapacityIsAHardLimit) {

@@ -20,7 +20,7 @@ public:
             linear(m, 200);
             transformer(m);
         }
-        attention();
+        for (nq_dtype dtype : {NQ_DTYPE_F32, NQ_DTYPE_BF16, NQ_DTYPE_I8}) attention(dtype);
         return std::move(result_);
     }
 
@@ -110,10 +110,10 @@ private:
         keep(y);
     }
 
-    void attention() {
+    void attention(nq_dtype dtype) {
         kv_cache cache;
-        EXPECT_OK(nq_kv_cache_create(device_, 1, 2, 64, 200, NQ_DTYPE_F32, cache.out()));
-        for (size_t rows : {100u, 1u, 1u}) {
+        EXPECT_OK(nq_kv_cache_create(device_, 1, 2, 64, 800, dtype, cache.out()));
+        for (size_t rows : {100u, 1u, 1u, 600u, 1u, 3u}) {
             const array kv(device_, NQ_DTYPE_F32, rows, 128, normal_values(rows * 128, 11)),
                 q(device_, NQ_DTYPE_F32, rows, 512, normal_values(rows * 512, 12));
             const array y(device_, NQ_DTYPE_F32, rows, 512);

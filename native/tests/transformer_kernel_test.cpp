@@ -1,4 +1,4 @@
-// Norm, rotary embedding, activation, softmax and attention of one row, against f64.
+// Norm, rotary embedding, activation and softmax of one row, against f64.
 #include "kernel_testing.h"
 
 namespace nq::cpu::testing {
@@ -166,35 +166,6 @@ TEST_P(TransformerKernel, LogSumExpMatchesF64) {
     EXPECT_EQ(kernel().log_sum_exp(none.data(), none.size()), -INFINITY);
     EXPECT_TRUE(std::isnan(kernel().log_sum_exp(with_nan.data(), 2)));
     EXPECT_EQ(kernel().log_sum_exp(with_infinity.data(), 2), INFINITY);
-}
-
-TEST_P(TransformerKernel, AttentionMatchesF64) {
-    for (const size_t head_dim : {1, 8, 20, 32, 48, 64, 80, 96, 128, 200}) {
-        for (const size_t count : {0, 1, 3, 4, 5, 64, 65}) {
-            const size_t stride = head_dim + 3, span = count == 0 ? 0 : (count - 1) * stride + head_dim;
-            const guarded<float> q(normal_values(head_dim, 11)), k(normal_values(span, 12)), v(normal_values(span, 13)), scores(count);
-            kernel().attention_scores(q.data(), k.data(), stride, count, head_dim, 0.125f, scores.data());
-            for (size_t p = 0; p < count; ++p) {
-                double sum = 0, magnitude = 0;
-                for (size_t i = 0; i < head_dim; ++i) {
-                    sum += static_cast<double>(q[i]) * k[p * stride + i];
-                    magnitude += std::fabs(static_cast<double>(q[i]) * k[p * stride + i]);
-                }
-                ASSERT_NEAR(scores[p], 0.125 * sum, 1e-6 * magnitude) << head_dim << " " << count;
-            }
-            const guarded<float> acc(normal_values(head_dim, 14));
-            const std::vector<float> before = acc.values();
-            kernel().attention_values(scores.data(), v.data(), stride, count, head_dim, acc.data());
-            for (size_t i = 0; i < head_dim; ++i) {
-                double sum = before[i], magnitude = std::fabs(before[i]);
-                for (size_t p = 0; p < count; ++p) {
-                    sum += static_cast<double>(scores[p]) * v[p * stride + i];
-                    magnitude += std::fabs(static_cast<double>(scores[p]) * v[p * stride + i]);
-                }
-                ASSERT_NEAR(acc[i], sum, 2e-6 * magnitude) << head_dim << " " << count;
-            }
-        }
-    }
 }
 
 }  // namespace

@@ -62,7 +62,7 @@
 
 /** Version of this interface. A caller needs the same major version and at least its own minor version. */
 #define NQ_ABI_VERSION_MAJOR 1
-#define NQ_ABI_VERSION_MINOR 0
+#define NQ_ABI_VERSION_MINOR 1
 
 /** Outcome of a call. */
 typedef enum nq_status {
@@ -495,9 +495,17 @@ NQ_API nq_status nq_rmsnorm_forward(const nq_tensor* x, const nq_tensor* weight,
 NQ_API nq_status nq_rotary_forward(const nq_tensor* x, uint32_t head_dim, const nq_tensor* positions, const nq_tensor* cosine,
                                    const nq_tensor* sine) NQ_NOEXCEPT;
 
-/** Makes an empty KV cache for one sequence. Memory is taken as positions are appended, in pages of 64.
+/** Makes an empty KV cache for one sequence. Memory is taken as positions are appended, in pages of 64 positions of every layer.
+ * With D = head_dim, D' = D rounded up to 16, a position of one layer takes kv_heads * (D + D') * e bytes, e = 4, 2, 1 for f32, bf16, i8
+ * (bf16: D rounded up to 2), and 8 * kv_heads more for the scales of i8.
+ *   f32   keys and values as given.
+ *   bf16  keys and values rounded once, to nearest, ties to even: relative error at most 2^-8 each.
+ *   i8    per position and head, keys and values apart: scale = absmax / 127, code = round(x * (127 / absmax)), ties to even, read back as
+ *         code * scale: error at most absmax / 254 (1 + 2^-15), 0.6 % of the norm for 64 normally distributed elements. A head with a NaN
+ *         or an infinity is read back as NaN, one with absmax < 2^-120 as 0.
+ * Attention is computed in f32 from what is held. Scales per row: arXiv 2208.07339.
  * @param capacity most positions it may hold.
- * @param dtype type of the keys and values held: f32. */
+ * @param dtype type of the keys and values held: f32, bf16 or i8; f16 is UNSUPPORTED. */
 NQ_API nq_status nq_kv_cache_create(nq_device* device, uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity,
                                     nq_dtype dtype, nq_kv_cache** NQ_OUT NQ_OWNED cache) NQ_NOEXCEPT;
 
@@ -509,6 +517,9 @@ NQ_API nq_status nq_kv_cache_append(nq_kv_cache* cache, uint32_t layer, const nq
 
 /** Positions held by `layer`. */
 NQ_API nq_status nq_kv_cache_length(nq_kv_cache* cache, uint32_t layer, uint64_t* NQ_OUT length) NQ_NOEXCEPT;
+
+/** Device memory that the cache holds. */
+NQ_API nq_status nq_kv_cache_bytes(nq_kv_cache* cache, uint64_t* NQ_OUT bytes) NQ_NOEXCEPT;
 
 /** Forgets every position from `length` on, in every layer; layers that hold fewer stay as they are. Frees pages not needed. */
 NQ_API nq_status nq_kv_cache_truncate(nq_kv_cache* cache, uint64_t length) NQ_NOEXCEPT;

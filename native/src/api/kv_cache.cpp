@@ -36,8 +36,8 @@ nq_status nq_kv_cache_create(nq_device* device, uint32_t layers, uint32_t kv_hea
             throw error(NQ_STATUS_INVALID_ARGUMENT, "kv_heads * head_dim is %" PRIu64 ", expected at most %" PRIu64,
                         uint64_t{kv_heads} * head_dim, most_row_elements);
         }
-        require_type(dtype, floating, "dtype");
-        if (dtype != NQ_DTYPE_F32) throw error(NQ_STATUS_UNSUPPORTED, "a KV cache of %s is not supported, expected f32", name_of(dtype));
+        require_type(dtype, floating | only(NQ_DTYPE_I8), "dtype");
+        if (dtype == NQ_DTYPE_F16) throw error(NQ_STATUS_UNSUPPORTED, "a KV cache of f16 is not supported, expected f32, bf16 or i8");
         auto object = std::make_shared<kv_cache_object>();
         object->device = owner;
         object->content = owner->implementation->create_kv_cache(layers, kv_heads, head_dim, capacity, dtype);
@@ -74,6 +74,15 @@ nq_status nq_kv_cache_length(nq_kv_cache* cache, uint32_t layer, uint64_t* lengt
         std::lock_guard lock(object->mutex);
         require_layer(*object->content, layer);
         *length = object->content->length(layer);
+    });
+}
+
+nq_status nq_kv_cache_bytes(nq_kv_cache* cache, uint64_t* bytes) noexcept {
+    return guarded([&] {
+        require_pointer(bytes, "bytes");
+        const auto object = find(cache, "cache");
+        std::lock_guard lock(object->mutex);
+        *bytes = object->content->bytes();
     });
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/kv_page.h"
 #include "cpu/panels.h"
 #include "nativequant/nativequant.h"
 
@@ -82,10 +83,8 @@ struct kernels {
     float (*largest)(const float* x, size_t n);  // NaN if a value is NaN
     // log(sum(exp(x))), summed in f64
     double (*log_sum_exp)(const float* x, size_t n);
-    // scores[p] = scale * q . k_p for count keys of head_dim, key p at k + p * key_stride
-    void (*attention_scores)(const float* q, const float* k, size_t key_stride, size_t count, size_t head_dim, float scale, float* scores);
-    // acc[i] += sum_p weights[p] * v_p[i]
-    void (*attention_values)(const float* weights, const float* v, size_t value_stride, size_t count, size_t head_dim, float* acc);
+    // Takes the softmax of the rows over one more page: see kv_page.h. scratch: page_scratch(head_dim) floats, 64-byte aligned.
+    void (*attention_page)(const kv_page& page, const attention_rows& rows, float* scratch);
 };
 
 // Best first; the last is the scalar reference, which runs anywhere. Adding an implementation: its folder, its CMake line, one line in

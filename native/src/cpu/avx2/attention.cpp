@@ -1,52 +1,57 @@
-// Attention of one query row over a run of positions.
+// Attention of query rows over a page of keys and values: the vectors for attention_page.h.
+#include "cpu/attention_page.h"
 #include "cpu/avx2/functions.h"
 #include "cpu/avx2/vector.h"
 
 namespace nq::cpu::avx2 {
 namespace {
 
-// Four keys at a time share the loads of q.
-template <int keys>
-void score_keys(const float* q, const float* k, size_t key_stride, size_t head_dim, float scale, float* scores) {
-    __m256 sum[keys];
-    for (int p = 0; p < keys; ++p) sum[p] = _mm256_setzero_ps();
-    for (size_t i = 0; i < head_dim; i += 8) {
-        const __m256 qi = load_first(q + i, head_dim - i);
-        for (int p = 0; p < keys; ++p)
-            sum[p] = _mm256_fmadd_ps(qi, load_first(k + static_cast<size_t>(p) * key_stride + i, head_dim - i), sum[p]);
-    }
-    for (int p = 0; p < keys; ++p) scores[p] = scale * sum_lanes(sum[p]);
-}
+struct vectors {
+    using vector = __m256;
+    static constexpr size_t lanes = 8;
+    static constexpr int tile_vectors = 2;        // 6 x 2 sums, 2 vectors of a row, one broadcast
+    static constexpr size_t converting_rows = 4;  // of a tile whose operand is converted as it is read: the registers hold no more
 
-// 8 * vectors columns of v, summed over all positions in registers.
-template <int vectors>
-void sum_values(const float* weights, const float* v, size_t value_stride, size_t count, float* acc) {
-    __m256 sum[vectors];
-    for (int j = 0; j < vectors; ++j) sum[j] = _mm256_loadu_ps(acc + 8 * j);
-    for (size_t p = 0; p < count; ++p, v += value_stride) {
-        const __m256 weight = _mm256_set1_ps(weights[p]);
-        for (int j = 0; j < vectors; ++j) sum[j] = _mm256_fmadd_ps(weight, _mm256_loadu_ps(v + 8 * j), sum[j]);
+    static vector zero() { return _mm256_setzero_ps(); }
+    static vector set1(float x) { return _mm256_set1_ps(x); }
+    static vector load(const float* x) { return _mm256_loadu_ps(x); }
+    static void store(float* x, vector v) { _mm256_storeu_ps(x, v); }
+    static vector load_int8(const int8_t* x) {
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(x))));
     }
-    for (int j = 0; j < vectors; ++j) _mm256_storeu_ps(acc + 8 * j, sum[j]);
-}
+    static vector load_even(const uint16_t* pairs) {
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs)), 16));
+    }
+    static vector load_odd(const uint16_t* pairs) {
+        const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs));
+        return _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(-65536)));
+    }
+    static void prefetch(const char* p) { _mm_prefetch(p, _MM_HINT_T0); }
+
+    static vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
+    static vector subtract(vector a, vector b) { return _mm256_sub_ps(a, b); }
+    static vector multiply(vector a, vector b) { return _mm256_mul_ps(a, b); }
+    static vector multiply_add(vector a, vector b, vector c) { return _mm256_fmadd_ps(a, b, c); }
+    static vector greater(vector a, vector b) { return _mm256_max_ps(a, b); }  // b where a is NaN
+    static vector exp(vector x) { return exp_f32(x); }
+    // x in the lanes of positions begin <= p < end, other elsewhere; lane 0 is position p.
+    static vector between(size_t p, size_t begin, size_t end, vector x, vector other) {
+        const __m256i below_end = first_lanes(end <= p ? 0 : end - p), below_begin = first_lanes(begin <= p ? 0 : begin - p);
+        return _mm256_blendv_ps(other, x, _mm256_castsi256_ps(_mm256_andnot_si256(below_begin, below_end)));
+    }
+    static float largest_lane(vector v) {
+        const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+        const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+        return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+    }
+    static float sum_lanes(vector v) { return avx2::sum_lanes(v); }
+    static float first_lane(vector v) { return _mm256_cvtss_f32(v); }
+};
 
 }  // namespace
 
-void attention_scores(const float* q, const float* k, size_t key_stride, size_t count, size_t head_dim, float scale, float* scores) {
-    size_t p = 0;
-    for (; p + 4 <= count; p += 4) score_keys<4>(q, k + p * key_stride, key_stride, head_dim, scale, scores + p);
-    for (; p < count; ++p) score_keys<1>(q, k + p * key_stride, key_stride, head_dim, scale, scores + p);
-}
-
-void attention_values(const float* weights, const float* v, size_t value_stride, size_t count, size_t head_dim, float* acc) {
-    size_t i = 0;
-    for (; i + 64 <= head_dim; i += 64) sum_values<8>(weights, v + i, value_stride, count, acc + i);
-    for (; i + 8 <= head_dim; i += 8) sum_values<1>(weights, v + i, value_stride, count, acc + i);
-    if (i == head_dim) return;
-    __m256 sum = load_first(acc + i, head_dim - i);
-    for (size_t p = 0; p < count; ++p)
-        sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[p]), load_first(v + p * value_stride + i, head_dim - i), sum);
-    store_first(acc + i, head_dim - i, sum);
+void attention_page(const kv_page& page, const attention_rows& rows, float* scratch) {
+    page_attention<vectors>::attend_page(page, rows, scratch);
 }
 
 }  // namespace nq::cpu::avx2

@@ -32,8 +32,7 @@ const kernels avx2_kernels = {
     .exp_sum = avx2::exp_sum,
     .largest = avx2::largest,
     .log_sum_exp = avx2::log_sum_exp,
-    .attention_scores = avx2::attention_scores,
-    .attention_values = avx2::attention_values,
+    .attention_page = avx2::attention_page,
 };
 
 }  // namespace nq::cpu

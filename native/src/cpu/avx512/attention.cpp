@@ -1,58 +1,50 @@
-// Attention of one query row over a run of positions.
+// Attention of query rows over a page of keys and values: the vectors for attention_page.h.
+#include "cpu/attention_page.h"
 #include "cpu/avx512/functions.h"
 #include "cpu/avx512/vector.h"
 
 namespace nq::cpu::avx512 {
 namespace {
 
-// Four keys at a time share the loads of q.
-template <int keys>
-void score_keys(const float* q, const float* k, size_t key_stride, size_t head_dim, float scale, float* scores) {
-    __m512 sum[keys];
-    for (int p = 0; p < keys; ++p) sum[p] = _mm512_setzero_ps();
-    for (size_t i = 0; i < head_dim; i += 16) {
-        const __mmask16 lanes = first_lanes(head_dim - i);
-        const __m512 qi = _mm512_maskz_loadu_ps(lanes, q + i);
-        for (int p = 0; p < keys; ++p)
-            sum[p] = _mm512_fmadd_ps(qi, _mm512_maskz_loadu_ps(lanes, k + static_cast<size_t>(p) * key_stride + i), sum[p]);
-    }
-    for (int p = 0; p < keys; ++p) scores[p] = scale * _mm512_reduce_add_ps(sum[p]);
-}
+struct vectors {
+    using vector = __m512;
+    static constexpr size_t lanes = 16;
+    static constexpr int tile_vectors = 4;        // 6 x 4 sums, 4 vectors of a row, one broadcast
+    static constexpr size_t converting_rows = 6;  // of a tile whose operand is converted as it is read
 
-// 16 * vectors columns of v, summed over all positions in registers.
-template <int vectors>
-void sum_values(const float* weights, const float* v, size_t value_stride, size_t count, size_t columns, float* acc) {
-    const __mmask16 last = first_lanes(columns - 16 * (vectors - 1));
-    __m512 sum[vectors];
-    for (int j = 0; j < vectors; ++j) sum[j] = _mm512_maskz_loadu_ps(j == vectors - 1 ? last : 0xffff, acc + 16 * j);
-    for (size_t p = 0; p < count; ++p, v += value_stride) {
-        const __m512 weight = _mm512_set1_ps(weights[p]);
-        for (int j = 0; j < vectors; ++j)
-            sum[j] = _mm512_fmadd_ps(weight, _mm512_maskz_loadu_ps(j == vectors - 1 ? last : 0xffff, v + 16 * j), sum[j]);
+    static vector zero() { return _mm512_setzero_ps(); }
+    static vector set1(float x) { return _mm512_set1_ps(x); }
+    static vector load(const float* x) { return _mm512_loadu_ps(x); }
+    static void store(float* x, vector v) { _mm512_storeu_ps(x, v); }
+    static vector load_int8(const int8_t* x) {
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))));
     }
-    for (int j = 0; j < vectors; ++j) _mm512_mask_storeu_ps(acc + 16 * j, j == vectors - 1 ? last : 0xffff, sum[j]);
-}
+    static vector load_even(const uint16_t* pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(pairs), 16)); }
+    static vector load_odd(const uint16_t* pairs) {
+        return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(pairs), _mm512_set1_epi32(-65536)));
+    }
+    static void prefetch(const char* p) { _mm_prefetch(p, _MM_HINT_T0); }
+
+    static vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
+    static vector subtract(vector a, vector b) { return _mm512_sub_ps(a, b); }
+    static vector multiply(vector a, vector b) { return _mm512_mul_ps(a, b); }
+    static vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_ps(a, b, c); }
+    static vector greater(vector a, vector b) { return _mm512_max_ps(a, b); }  // b where a is NaN
+    static vector exp(vector x) { return exp_f32(x); }
+    // x in the lanes of positions begin <= p < end, other elsewhere; lane 0 is position p.
+    static vector between(size_t p, size_t begin, size_t end, vector x, vector other) {
+        const unsigned below_end = end <= p ? 0 : first_lanes(end - p), below_begin = begin <= p ? 0 : first_lanes(begin - p);
+        return _mm512_mask_mov_ps(other, static_cast<__mmask16>(below_end & ~below_begin), x);
+    }
+    static float largest_lane(vector v) { return _mm512_reduce_max_ps(v); }
+    static float sum_lanes(vector v) { return _mm512_reduce_add_ps(v); }
+    static float first_lane(vector v) { return _mm512_cvtss_f32(v); }
+};
 
 }  // namespace
 
-void attention_scores(const float* q, const float* k, size_t key_stride, size_t count, size_t head_dim, float scale, float* scores) {
-    size_t p = 0;
-    for (; p + 4 <= count; p += 4) score_keys<4>(q, k + p * key_stride, key_stride, head_dim, scale, scores + p);
-    for (; p < count; ++p) score_keys<1>(q, k + p * key_stride, key_stride, head_dim, scale, scores + p);
-}
-
-void attention_values(const float* weights, const float* v, size_t value_stride, size_t count, size_t head_dim, float* acc) {
-    for (size_t i = 0; i < head_dim; i += 64) {
-        const size_t columns = head_dim - i;
-        if (columns > 48)
-            sum_values<4>(weights, v + i, value_stride, count, columns < 64 ? columns : 64, acc + i);
-        else if (columns > 32)
-            sum_values<3>(weights, v + i, value_stride, count, columns, acc + i);
-        else if (columns > 16)
-            sum_values<2>(weights, v + i, value_stride, count, columns, acc + i);
-        else
-            sum_values<1>(weights, v + i, value_stride, count, columns, acc + i);
-    }
+void attention_page(const kv_page& page, const attention_rows& rows, float* scratch) {
+    page_attention<vectors>::attend_page(page, rows, scratch);
 }
 
 }  // namespace nq::cpu::avx512

@@ -31,8 +31,7 @@ const kernels avx512_kernels = {
     .exp_sum = avx512::exp_sum,
     .largest = avx512::largest,
     .log_sum_exp = avx512::log_sum_exp,
-    .attention_scores = avx512::attention_scores,
-    .attention_values = avx512::attention_values,
+    .attention_page = avx512::attention_page,
 };
 
 }  // namespace nq::cpu

@@ -31,8 +31,7 @@ const kernels scalar_kernels = {
     .exp_sum = scalar::exp_sum,
     .largest = scalar::largest,
     .log_sum_exp = scalar::log_sum_exp,
-    .attention_scores = scalar::attention_scores,
-    .attention_values = scalar::attention_values,
+    .attention_page = scalar::attention_page,
 };
 
 }  // namespace nq::cpu

@@ -1,4 +1,4 @@
-// Norms, rotary embedding, activations, softmax and attention.
+// Norms, rotary embedding, activations and softmax.
 #include <cmath>
 #include <limits>
 
@@ -53,20 +53,6 @@ double log_sum_exp(const float* x, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += std::exp(x[i] - most);
     return most + std::log(sum);
-}
-
-void attention_scores(const float* q, const float* k, size_t key_stride, size_t count, size_t head_dim, float scale, float* scores) {
-    for (size_t p = 0; p < count; p++) {
-        double sum = 0;
-        for (size_t i = 0; i < head_dim; i++) sum += static_cast<double>(q[i]) * k[p * key_stride + i];
-        scores[p] = static_cast<float>(sum * scale);
-    }
-}
-
-void attention_values(const float* weights, const float* v, size_t value_stride, size_t count, size_t head_dim, float* acc) {
-    for (size_t p = 0; p < count; p++) {
-        for (size_t i = 0; i < head_dim; i++) acc[i] += weights[p] * v[p * value_stride + i];
-    }
 }
 
 }  // namespace nq::cpu::scalar

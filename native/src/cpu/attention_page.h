@@ -1,0 +1,296 @@
+// attention_page over the vectors of one instruction set, described by a type S as in avx512/attention.cpp. Each page is two products,
+// [rows][k] by [k][columns], a tile of rows by S::tile_vectors vectors of columns at a time in registers, with an online softmax between.
+//
+// Up to direct_rows rows (decode) multiply straight from the page: memory is what they wait for, so the values are prefetched while the
+// keys are read, and the next page while the values are. More rows (prefill) share one expansion of the page to f32.
+#pragma once
+
+#include "cpu/kv_page.h"
+
+namespace nq::cpu {
+
+// The right-hand side of a product as it lies in a page. load(k, column): one vector of row k. Prefetched is what lies `ahead` bytes on.
+template <class S>
+struct f32_operand {
+    const float* data;
+    size_t columns;
+    ptrdiff_t ahead;
+    static constexpr bool interleaved = false;
+
+    typename S::vector load(size_t k, size_t column) const { return S::load(data + k * columns + column); }
+    void prefetch(size_t k, size_t column) const { S::prefetch(reinterpret_cast<const char*>(data + k * columns + column) + ahead); }
+};
+
+// An f32 operand in the cache already.
+template <class S>
+struct expanded_operand {
+    const float* data;
+    size_t columns;
+    static constexpr bool interleaved = false;
+
+    typename S::vector load(size_t k, size_t column) const { return S::load(data + k * columns + column); }
+    void prefetch(size_t, size_t) const {}
+};
+
+template <class S>
+struct int8_operand {
+    const int8_t* data;
+    size_t columns;
+    ptrdiff_t ahead;
+    static constexpr bool interleaved = false;
+
+    typename S::vector load(size_t k, size_t column) const { return S::load_int8(data + k * columns + column); }
+    void prefetch(size_t k, size_t column) const {
+        if (column % 64 == 0) S::prefetch(reinterpret_cast<const char*>(data + k * columns + column) + ahead);
+    }
+};
+
+// Rows k and k + 1 (k even) lie together.
+template <class S>
+struct bf16_operand {
+    const uint16_t* data;
+    size_t columns;
+    ptrdiff_t ahead;
+    static constexpr bool interleaved = true;
+
+    const uint16_t* pair(size_t k, size_t column) const { return data + (k / 2 * columns + column) * 2; }
+    typename S::vector load_even(size_t k, size_t column) const { return S::load_even(pair(k, column)); }
+    typename S::vector load_odd(size_t k, size_t column) const { return S::load_odd(pair(k, column)); }
+    typename S::vector load(size_t k, size_t column) const { return k % 2 == 0 ? load_even(k, column) : load_odd(k, column); }
+    void prefetch(size_t k, size_t column) const { S::prefetch(reinterpret_cast<const char*>(pair(k, column)) + ahead); }
+};
+
+// The left-hand side and the result of a tile. Without factors out = product, else out[r] = factors[r] * out[r] + product.
+struct tile_rows {
+    const float* a;
+    size_t a_stride;
+    float* out;
+    size_t out_stride;
+    const float* factors;
+};
+
+template <class S>
+struct page_attention {
+    using vector = typename S::vector;
+    static constexpr size_t direct_rows = 12;
+    static constexpr int most_tile_rows = 6;
+
+    // Everything about a page that its row tiles share.
+    struct softmax_input {
+        const attention_rows& rows;
+        size_t position;             // of the page
+        const float* key_scales;     // [64] or null
+        const float* value_scales;   // [64] or null
+    };
+
+    // --- products
+
+    // One step of a product. Unrolled by name, as in block_product.h: GCC 12 would keep the sums in memory.
+    template <int rows, int vectors>
+    [[gnu::always_inline]] static inline void multiply_step(vector (&sum)[rows][vectors], const vector (&b)[vectors], const float* a,
+                                                            size_t a_stride) {
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; ++r) {
+            const vector x = S::set1(a[static_cast<size_t>(r) * a_stride]);
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; ++j) sum[r][j] = S::multiply_add(b[j], x, sum[r][j]);
+        }
+    }
+
+    template <int rows, int vectors, class B>
+    [[gnu::always_inline]] static inline void multiply_row(vector (&sum)[rows][vectors], const B& b, size_t k, size_t column,
+                                                           const tile_rows& t) {
+        vector v[vectors];
+#pragma GCC unroll 4
+        for (int j = 0; j < vectors; ++j) {
+            v[j] = b.load(k, column + static_cast<size_t>(j) * S::lanes);
+            b.prefetch(k, column + static_cast<size_t>(j) * S::lanes);
+        }
+        multiply_step(sum, v, t.a + k, t.a_stride);
+    }
+
+    // Rows k_begin <= k < k_end of b, `vectors` vectors of columns from `column` on.
+    template <int rows, int vectors, class B>
+    static void multiply_tile(const B& b, size_t column, size_t k_begin, size_t k_end, const tile_rows& t) {
+        vector sum[rows][vectors];
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; ++j) sum[r][j] = S::zero();
+        size_t k = k_begin;
+        if constexpr (B::interleaved) {
+            if (k % 2 != 0 && k < k_end) multiply_row(sum, b, k++, column, t);
+#pragma GCC unroll 1
+            for (; k + 2 <= k_end; k += 2) {
+                vector even[vectors], odd[vectors];
+#pragma GCC unroll 4
+                for (int j = 0; j < vectors; ++j) {
+                    even[j] = b.load_even(k, column + static_cast<size_t>(j) * S::lanes);
+                    b.prefetch(k, column + static_cast<size_t>(j) * S::lanes);
+                }
+                multiply_step(sum, even, t.a + k, t.a_stride);
+#pragma GCC unroll 4
+                for (int j = 0; j < vectors; ++j) odd[j] = b.load_odd(k, column + static_cast<size_t>(j) * S::lanes);
+                multiply_step(sum, odd, t.a + k + 1, t.a_stride);
+            }
+        }
+#pragma GCC unroll 1
+        for (; k < k_end; ++k) multiply_row(sum, b, k, column, t);
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; ++r) {
+            float* out = t.out + static_cast<size_t>(r) * t.out_stride + column;
+#pragma GCC unroll 4
+            for (int j = 0; j < vectors; ++j) {
+                float* place = out + static_cast<size_t>(j) * S::lanes;
+                if (t.factors == nullptr)
+                    S::store(place, sum[r][j]);
+                else
+                    S::store(place, S::multiply_add(S::set1(t.factors[r]), S::load(place), sum[r][j]));
+            }
+        }
+    }
+
+    // Columns [column_begin, column_end), multiples of 16, in tiles as wide as they fit.
+    template <int rows, class B>
+    static void multiply(const B& b, size_t column_begin, size_t column_end, size_t k_begin, size_t k_end, const tile_rows& t) {
+        size_t column = column_begin;
+        for (; column + S::tile_vectors * S::lanes <= column_end; column += S::tile_vectors * S::lanes)
+            multiply_tile<rows, S::tile_vectors>(b, column, k_begin, k_end, t);
+        if constexpr (S::tile_vectors * S::lanes == 64) {
+            if (column + 32 <= column_end) {
+                multiply_tile<rows, S::tile_vectors / 2>(b, column, k_begin, k_end, t);
+                column += 32;
+            }
+            if (column < column_end) multiply_tile<rows, S::tile_vectors / 4>(b, column, k_begin, k_end, t);
+        }
+    }
+
+    // --- softmax
+
+    // Turns a row of scores (without scale) at positions [begin, end) of the page into weights, which are 0 elsewhere in [low, high).
+    static void weigh(const softmax_input& in, size_t row, size_t low, size_t high, size_t begin, size_t end, float* scores,
+                      float* factor) {
+        const attention_rows& rows = in.rows;
+        const vector none = S::set1(-__builtin_inff()), scale = S::set1(rows.scale);
+        vector most = none;
+        for (size_t p = low; p < high; p += S::lanes) {
+            vector s = S::multiply(S::load(scores + p), scale);
+            if (in.key_scales != nullptr) s = S::multiply(s, S::load(in.key_scales + p));
+            s = S::between(p, begin, end, s, none);
+            S::store(scores + p, s);
+            most = S::greater(s, most);  // `most` where s is NaN: its weight will be NaN whatever the largest is
+        }
+        const float before = rows.largest[row], here = S::largest_lane(most), largest = here > before ? here : before;
+        // Nothing but -infinity so far: any finite shift gives weights 0.
+        const float shift = largest == -__builtin_inff() ? 0.0f : largest;
+        vector sum = S::zero();
+        for (size_t p = low; p < high; p += S::lanes) {
+            vector w = S::between(p, begin, end, S::exp(S::subtract(S::load(scores + p), S::set1(shift))), S::zero());
+            sum = S::add(sum, w);
+            if (in.value_scales != nullptr) w = S::between(p, begin, end, S::multiply(w, S::load(in.value_scales + p)), S::zero());
+            S::store(scores + p, w);
+        }
+        *factor = before == largest ? 1.0f : S::first_lane(S::exp(S::set1(before - shift)));
+        rows.largest[row] = largest;
+        rows.sum[row] = *factor * rows.sum[row] + S::sum_lanes(sum);
+    }
+
+    // --- one page
+
+    static size_t within(size_t position, size_t page) {
+        return position <= page ? 0 : position - page < page_positions ? position - page : page_positions;
+    }
+
+    // `rows` query rows from `row` on.
+    template <int rows, class B>
+    static void attend_tile(const B& keys, const B& values, size_t head_dim, const softmax_input& in, size_t row) {
+        const attention_rows& all = in.rows;
+        const size_t begin = within(all.first[row], in.position), end = within(all.last[row + rows - 1], in.position);
+        if (begin >= end) return;
+        alignas(64) float weights[most_tile_rows * page_positions];
+        alignas(64) float factors[most_tile_rows];
+        const size_t low = begin / 16 * 16, high = (end + 15) / 16 * 16;
+        multiply<rows>(keys, low, high, 0, head_dim, {all.q + row * all.stride, all.stride, weights, page_positions, nullptr});
+        for (size_t r = 0; r < rows; ++r)
+            weigh(in, row + r, low, high, within(all.first[row + r], in.position), within(all.last[row + r], in.position),
+                  weights + r * page_positions, factors + r);
+        multiply<rows>(values, 0, all.stride, begin, end, {weights, page_positions, all.acc + row * all.stride, all.stride, factors});
+    }
+
+    // All rows, in tiles of nearly equal height, at most `height`.
+    template <class B>
+    static void attend(const B& keys, const B& values, size_t head_dim, const softmax_input& in, size_t height) {
+        using kernel = void (*)(const B&, const B&, size_t, const softmax_input&, size_t);
+        static constexpr kernel by_rows[most_tile_rows] = {attend_tile<1, B>, attend_tile<2, B>, attend_tile<3, B>,
+                                                           attend_tile<4, B>, attend_tile<5, B>, attend_tile<6, B>};
+        size_t row = 0;
+        for (size_t left = in.rows.count, tiles = (left + height - 1) / height; tiles > 0; --tiles) {
+            const size_t count = (left + tiles - 1) / tiles;
+            by_rows[count - 1](keys, values, head_dim, in, row);
+            row += count;
+            left -= count;
+        }
+    }
+
+    // Rows [begin, end) of b as [end][columns] f32, the columns' vectors multiplied by scales (of rows or of columns) if there are any.
+    template <class B>
+    static void expand(const B& b, size_t begin, size_t end, const float* row_scales, const float* column_scales, float* out) {
+        for (size_t k = begin; k < end; ++k) {
+            const vector scale = S::set1(row_scales == nullptr ? 1.0f : row_scales[k]);
+            for (size_t column = 0; column < b.columns; column += S::lanes) {
+                vector v = b.load(k, column);
+                if (row_scales != nullptr) v = S::multiply(v, scale);
+                if (column_scales != nullptr) v = S::multiply(v, S::load(column_scales + column));
+                S::store(out + k * b.columns + column, v);
+            }
+        }
+    }
+
+    static bool all_finite(const float* values, size_t count) {
+        vector sum = S::zero();
+        for (size_t i = 0; i < count; i += S::lanes) sum = S::multiply_add(S::load(values + i), S::zero(), sum);
+        return S::sum_lanes(sum) == 0.0f;
+    }
+
+    template <class B>
+    static void run(const B& keys, const B& values, const kv_page& page, const attention_rows& rows, size_t direct_height, float* scratch) {
+        const size_t begin = within(rows.first[0], page.position), end = within(rows.last[rows.count - 1], page.position);
+        if (begin >= end) return;
+        // Rows that see different positions share a tile only if a weight of 0 makes 0 of every value.
+        const bool alike = within(rows.first[rows.count - 1], page.position) == begin && within(rows.last[0], page.position) == end;
+        if (rows.count <= direct_rows) {
+            const softmax_input in = {rows, page.position, page.key_scales, page.value_scales};
+            attend(keys, values, page.head_dim, in, alike ? direct_height : 1);
+            return;
+        }
+        const softmax_input in = {rows, page.position, nullptr, nullptr};
+        expanded_operand<S> k = {scratch, page_positions}, v = {scratch + page.head_dim * page_positions, rows.stride};
+        if (page.dtype == NQ_DTYPE_F32) {
+            k.data = static_cast<const float*>(page.keys);
+            v.data = static_cast<const float*>(page.values);
+        } else {
+            expand(keys, 0, page.head_dim, nullptr, page.key_scales, scratch);
+            expand(values, begin, end, page.value_scales, nullptr, scratch + page.head_dim * page_positions);
+        }
+        const bool tiled = alike || all_finite(v.data + begin * rows.stride, (end - begin) * rows.stride);
+        attend(k, v, page.head_dim, in, tiled ? most_tile_rows : 1);
+    }
+
+    static void attend_page(const kv_page& page, const attention_rows& rows, float* scratch) {
+        const char* const keys = static_cast<const char*>(page.keys);
+        const char* const values = static_cast<const char*>(page.values);
+        const ptrdiff_t to_values = values - keys, to_next = static_cast<const char*>(page.next_keys) - values;
+        if (page.dtype == NQ_DTYPE_F32) {
+            run(f32_operand<S>{static_cast<const float*>(page.keys), page_positions, to_values},
+                f32_operand<S>{static_cast<const float*>(page.values), rows.stride, to_next}, page, rows, most_tile_rows, scratch);
+        } else if (page.dtype == NQ_DTYPE_BF16) {
+            run(bf16_operand<S>{static_cast<const uint16_t*>(page.keys), page_positions, to_values},
+                bf16_operand<S>{static_cast<const uint16_t*>(page.values), rows.stride, to_next}, page, rows, S::converting_rows, scratch);
+        } else {
+            run(int8_operand<S>{static_cast<const int8_t*>(page.keys), page_positions, to_values},
+                int8_operand<S>{static_cast<const int8_t*>(page.values), rows.stride, to_next}, page, rows, S::converting_rows, scratch);
+        }
+    }
+};
+
+}  // namespace nq::cpu
