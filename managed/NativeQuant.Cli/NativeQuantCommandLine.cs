@@ -49,6 +49,7 @@ internal static class NativeQuantCommandLine
             GenerateCommand.Create(terminal),
             PerplexityCommand.Create(terminal),
             CompareCommand.Create(terminal),
+            ProfileCommand.Create(terminal),
             QuantizeCommand.Create(terminal),
         };
         root.SetAction(static parsed =>

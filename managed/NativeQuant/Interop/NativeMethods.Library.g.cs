@@ -55,4 +55,30 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_host_memory(out ulong totalBytes, out ulong availableBytes);
+
+    /// <summary>Starts counting, from zero, where the time of all calls of this process goes.</summary>
+    /// <remarks>While it counts, a call takes a fraction of a microsecond longer.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_profile_start();
+
+    /// <summary>Stops counting; the sums stay.</summary>
+    /// <remarks>A call under way is still counted.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_profile_stop();
+
+    /// <summary>Number of functions that were ever called while counting.</summary>
+    /// <remarks>Grows only.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial uint nq_profile_function_count();
+
+    /// <summary>
+    /// The sums of function <paramref name="index"/>, 0 &lt;= index &lt; nq_profile_function_count(), in order of first call. calls is 0 if it was not
+    /// called since the last start.
+    /// </summary>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_profile_get(uint index, out NqFunctionProfile profile);
 }

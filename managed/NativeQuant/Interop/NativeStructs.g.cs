@@ -169,3 +169,26 @@ internal unsafe struct NqMatrix4BitStorage
 
     public uint Reserved;
 }
+
+/// <summary>Where the time of one function's calls went, summed over the calls since nq_profile_start, in nanoseconds of wall time.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NqFunctionProfile
+{
+    /// <summary>Name of the function, e.g. "nq_linear4bit_forward". Lives as long as the process.</summary>
+    public byte* Name;
+
+    /// <summary>Calls that have returned.</summary>
+    public ulong Calls;
+
+    /// <summary>Time within the calls.</summary>
+    public ulong TotalNs;
+
+    /// <summary>Of total_ns: the calling thread was running kernels. The rest is checks, staging, handing out work, and waiting.</summary>
+    public ulong KernelNs;
+
+    /// <summary>Of total_ns: the calling thread had no work left and waited for other threads to finish theirs.</summary>
+    public ulong WaitNs;
+
+    /// <summary>Kernel time of other threads that worked on the calls, beside total_ns.</summary>
+    public ulong WorkerKernelNs;
+}

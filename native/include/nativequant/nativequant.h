@@ -240,6 +240,22 @@ typedef struct nq_matrix4bit_storage {
     uint32_t reserved;
 } nq_matrix4bit_storage;
 
+/** Where the time of one function's calls went, summed over the calls since nq_profile_start, in nanoseconds of wall time. */
+typedef struct nq_function_profile {
+    /** Name of the function, e.g. "nq_linear4bit_forward". Lives as long as the process. */
+    const char* name;
+    /** Calls that have returned. */
+    uint64_t calls;
+    /** Time within the calls. */
+    uint64_t total_ns;
+    /** Of total_ns: the calling thread was running kernels. The rest is checks, staging, handing out work, and waiting. */
+    uint64_t kernel_ns;
+    /** Of total_ns: the calling thread had no work left and waited for other threads to finish theirs. */
+    uint64_t wait_ns;
+    /** Kernel time of other threads that worked on the calls, beside total_ns. */
+    uint64_t worker_kernel_ns;
+} nq_function_profile;
+
 /* ---- Library ------------------------------------------------------------------------------------------------------- */
 
 /** Version of the interface this library implements: major << 16 | minor. */
@@ -265,6 +281,20 @@ NQ_API nq_status nq_cpu_implementation_get(uint32_t index, nq_cpu_implementation
 
 /** Bytes of main memory: all of it, and what this process can still have (least of free memory and control-group limit). */
 NQ_API nq_status nq_host_memory(uint64_t* NQ_OUT total_bytes, uint64_t* NQ_OUT available_bytes) NQ_NOEXCEPT;
+
+/** Starts counting, from zero, where the time of all calls of this process goes. While it counts, a call takes a fraction of a microsecond
+ * longer. */
+NQ_API nq_status nq_profile_start(void) NQ_NOEXCEPT;
+
+/** Stops counting; the sums stay. A call under way is still counted. */
+NQ_API nq_status nq_profile_stop(void) NQ_NOEXCEPT;
+
+/** Number of functions that were ever called while counting. Grows only. */
+NQ_API uint32_t nq_profile_function_count(void) NQ_NOEXCEPT;
+
+/** The sums of function `index`, 0 <= index < nq_profile_function_count(), in order of first call. calls is 0 if it was not called since
+ * the last start. */
+NQ_API nq_status nq_profile_get(uint32_t index, nq_function_profile* NQ_OUT profile) NQ_NOEXCEPT;
 
 /* ---- Devices ------------------------------------------------------------------------------------------------------- */
 

@@ -71,9 +71,9 @@ Handle* add(std::shared_ptr<typename handle_traits<Handle>::object> object) {
 }
 
 template <class Handle>
-nq_status destroy(Handle* handle, const char* what) noexcept {
+nq_status destroy(Handle* handle, const char* what, const char* function = __builtin_FUNCTION()) noexcept {
     if (handle == nullptr) return NQ_STATUS_OK;
-    return guarded([&] { handle_table::shared().remove(handle_traits<Handle>::kind, reinterpret_cast<uint64_t>(handle), what); });
+    return guarded([&] { handle_table::shared().remove(handle_traits<Handle>::kind, reinterpret_cast<uint64_t>(handle), what); }, function);
 }
 
 }  // namespace nq::api

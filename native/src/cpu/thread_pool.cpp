@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cpu/processors.h"
+#include "profile.h"
 
 #if defined(__unix__)
 #include <signal.h>
@@ -22,8 +23,10 @@ constexpr uint64_t capacity_mask = 0x7FFF;
 constexpr uint64_t open_bit = uint64_t{1} << 31;
 constexpr unsigned serial_shift = 32;
 
-// Chunks per thread: enough that one late thread costs little, few enough that claiming costs nothing.
-constexpr size_t chunks_per_thread = 8;
+// A chunk is this fraction of each thread's part of what is left, so that chunks are long while there is much to do (a stream from memory
+// runs faster the longer it is) and all threads end at about the same time; but at least a grain, and at most so many of them.
+constexpr size_t chunks_per_part = 4;
+constexpr size_t most_grains = 64;
 // About 50 us of pauses on current processors.
 constexpr int spins_when_idle = 1000;
 // More threads than processors: spinning would only keep the others from working.
@@ -57,10 +60,7 @@ private:
 
 void event::wait(uint32_t seen) {
     waiting_.fetch_add(1);
-    {
-        std::unique_lock lock(mutex_);
-        condition_.wait(lock, [&] { return epoch_.load() != seen; });
-    }
+    epoch_.wait(seen);
     waiting_.fetch_sub(1);
 }
 
@@ -69,11 +69,10 @@ void event::notify(uint32_t count) {
     // A waiter counts itself before it looks at the epoch: either it is seen here or it sees the new epoch.
     const uint32_t waiting = waiting_.load();
     if (waiting == 0) return;
-    { std::lock_guard lock(mutex_); }
     if (count >= waiting) {
-        condition_.notify_all();
+        epoch_.notify_all();
     } else {
-        for (uint32_t i = 0; i < count; i++) condition_.notify_one();
+        for (uint32_t i = 0; i < count; i++) epoch_.notify_one();
     }
 }
 
@@ -94,15 +93,15 @@ thread_pool::job* thread_pool::take_job() {
 void thread_pool::run(size_t count, size_t grain, uint32_t threads, part body, const void* context) {
     if (count == 0) return;
     threads = std::clamp(threads, 1u, most_threads);
-    const size_t chunk = std::max({grain, size_t{1}, (count - 1) / (threads * chunks_per_thread) + 1});
-    const size_t chunks = (count - 1) / chunk + 1;
-    threads = static_cast<uint32_t>(std::min<size_t>(threads, chunks));
+    grain = std::max(grain, size_t{1});
+    threads = static_cast<uint32_t>(std::min<size_t>(threads, (count - 1) / grain + 1));
     job* j = nullptr;
     if (threads > 1) {
         ensure_workers(threads - 1);
         j = take_job();
     }
     if (j == nullptr) {  // small, or every place is in use: then the processors are busy anyway
+        const profile::kernel_time timed;
         body(context, 0, count, 0);
         return;
     }
@@ -110,10 +109,12 @@ void thread_pool::run(size_t count, size_t grain, uint32_t threads, part body, c
     j->body = body;
     j->context = context;
     j->count = count;
-    j->chunk = chunk;
+    j->grain = grain;
+    j->parts = threads * chunks_per_part;
     j->failure = nullptr;
     j->failed.store(false, std::memory_order_relaxed);
     j->workers.store(1, std::memory_order_relaxed);
+    j->kernel_ticks.store(0, std::memory_order_relaxed);
     j->next.store(0, std::memory_order_relaxed);
     const uint64_t serial = (j->state.load(std::memory_order_relaxed) >> serial_shift) + 1;
     j->state.store(serial << serial_shift | open_bit | uint64_t{threads - 1} << capacity_shift, std::memory_order_release);
@@ -121,36 +122,46 @@ void thread_pool::run(size_t count, size_t grain, uint32_t threads, part body, c
 
     execute(*j, true);
     j->state.fetch_and(~open_bit, std::memory_order_acq_rel);
-    const int spins = spins_.load(std::memory_order_relaxed);
-    for (int spin = 0;; spin++) {
-        const uint32_t seen = j->left.epoch();
-        if ((j->state.load(std::memory_order_acquire) & joined_mask) == 0) break;
-        if (spin < spins) {
-            pause();
-        } else {
-            j->left.wait(seen);
-        }
-    }
+    wait_for_workers(*j);
+    profile::times.workers += profile::clock::duration(j->kernel_ticks.load(std::memory_order_relaxed));
     std::exception_ptr failure = std::move(j->failure);
     j->failure = nullptr;
     j->taken.store(false, std::memory_order_release);
     if (failure) std::rethrow_exception(failure);
 }
 
+void thread_pool::wait_for_workers(job& j) {
+    if ((j.state.load(std::memory_order_acquire) & joined_mask) == 0) return;
+    const profile::wait_time timed;
+    const int spins = spins_.load(std::memory_order_relaxed);
+    for (int spin = 0;; spin++) {
+        const uint32_t seen = j.left.epoch();
+        if ((j.state.load(std::memory_order_acquire) & joined_mask) == 0) return;
+        if (spin < spins) {
+            pause();
+        } else {
+            j.left.wait(seen);
+        }
+    }
+}
+
 // Runs chunks until none is left; whether there was one. A thread takes its number with its first chunk and keeps it until no chunk is
 // left, so there are never more numbers than threads at work.
 bool thread_pool::execute(job& j, bool owner) {
+    const profile::kernel_time timed;
     uint32_t worker = 0;
     bool first = true;
     for (;;) {
-        // Not a plain fetch_add of the chunk alone: after the end the counter must not run on and wrap.
-        if (j.next.load(std::memory_order_relaxed) >= j.count) return !first;
-        const size_t begin = j.next.fetch_add(j.chunk, std::memory_order_relaxed);
-        if (begin >= j.count) return !first;
+        size_t begin = j.next.load(std::memory_order_relaxed), end;
+        do {
+            if (begin >= j.count) return !first;
+            const size_t left = j.count - begin;
+            end = begin + std::min(left, std::max(j.grain, std::min(left / j.parts, j.grain * most_grains)));
+        } while (!j.next.compare_exchange_weak(begin, end, std::memory_order_relaxed));
         if (first && !owner) worker = j.workers.fetch_add(1, std::memory_order_relaxed);
         first = false;
         try {
-            j.body(j.context, begin, std::min(begin + j.chunk, j.count), worker);
+            j.body(j.context, begin, end, worker);
         } catch (...) {
             if (!j.failed.exchange(true)) j.failure = std::current_exception();
             j.next.store(j.count, std::memory_order_relaxed);
@@ -164,7 +175,9 @@ bool thread_pool::help(job& j) {
         const bool open = (state & open_bit) != 0;
         if (!open || (state & joined_mask) >= (state >> capacity_shift & capacity_mask)) return false;
     } while (!j.state.compare_exchange_weak(state, state + joined_one, std::memory_order_acq_rel, std::memory_order_acquire));
+    const profile::clock::duration kernel_before = profile::times.kernel;
     const bool worked = execute(j, false);
+    j.kernel_ticks.fetch_add((profile::times.kernel - kernel_before).count(), std::memory_order_relaxed);
     const uint64_t before = j.state.fetch_sub(joined_one, std::memory_order_acq_rel);
     if ((before & joined_mask) == 1 && (before & open_bit) == 0) j.left.notify(1);
     return worked;

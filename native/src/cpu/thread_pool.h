@@ -1,11 +1,10 @@
 // The process's worker threads. One pool serves every device: an operation publishes a job, works on it itself as worker 0, and is joined
-// by idle workers up to the number of threads its device may use. Work is claimed in small chunks by fetch_add, so a processor that
-// vanishes for some milliseconds delays one chunk only. Idle workers spin for some microseconds (a decode step is hundreds of short jobs)
+// by idle workers up to the number of threads its device may use. Work is claimed in chunks that get smaller towards the end, so a processor
+// that vanishes for some milliseconds delays one chunk only. Idle workers spin for some microseconds (a decode step is hundreds of short jobs)
 // and then park.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -24,8 +23,6 @@ public:
 private:
     std::atomic<uint32_t> epoch_{0};
     std::atomic<uint32_t> waiting_{0};
-    std::mutex mutex_;
-    std::condition_variable condition_;
 };
 
 class thread_pool {
@@ -60,10 +57,12 @@ private:
         part body = nullptr;
         const void* context = nullptr;
         size_t count = 0;
-        size_t chunk = 0;
+        size_t grain = 1;
+        size_t parts = 1;
         std::exception_ptr failure;
         std::atomic<bool> failed{false};
         std::atomic<uint32_t> workers{0};
+        std::atomic<int64_t> kernel_ticks{0};  // of the workers beside the owner, while profiling
         event left;
         alignas(64) std::atomic<size_t> next{0};
     };
@@ -73,6 +72,7 @@ private:
     void ensure_workers(uint32_t count);
     void work();
     bool help(job& j);
+    void wait_for_workers(job& j);
     static bool execute(job& j, bool owner);
     job* take_job();
 
