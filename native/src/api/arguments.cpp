@@ -120,9 +120,7 @@ const tensor& operation::resolve(const nq_tensor* view, const char* what, type_s
         throw error(NQ_STATUS_INVALID_ARGUMENT, "%s has offset %" PRIu64 ", expected a multiple of its element size %zu", what, t.offset,
                     size);
     }
-    char buffer_name[64];
-    std::snprintf(buffer_name, sizeof buffer_name, "buffer of %s", what);
-    std::shared_ptr<buffer_object> buffer = find(t.buffer, buffer_name);
+    std::shared_ptr<buffer_object> buffer = find(t.buffer, what, "buffer of ");
     join(buffer->device, what);
 
     // Bytes after the offset: every step is bounded by the buffer's size before it is multiplied.

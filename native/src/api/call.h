@@ -29,8 +29,8 @@ nq_status guarded(const Body& body, const char* function = __builtin_FUNCTION())
 }
 
 // INVALID_ARGUMENT for a null pointer.
-inline void require_pointer(const void* pointer, const char* what) {
-    if (pointer == nullptr) throw error(NQ_STATUS_INVALID_ARGUMENT, "%s is null, expected a pointer", what);
+inline void require_pointer(const void* pointer, const char* what, const char* of = "") {
+    if (pointer == nullptr) throw error(NQ_STATUS_INVALID_ARGUMENT, "%s%s is null, expected a pointer", of, what);
 }
 
 }  // namespace nq::api

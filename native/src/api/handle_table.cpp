@@ -60,34 +60,35 @@ uint64_t handle_table::add(handle_kind kind, std::shared_ptr<void> object) {
     return tag << tag_shift | static_cast<uint64_t>(kind) << kind_shift | static_cast<uint64_t>(s.generation) << generation_shift | index;
 }
 
-handle_table::slot& handle_table::at(handle_kind kind, uint64_t id, const char* what, std::unique_lock<std::mutex>& lock) {
+handle_table::slot& handle_table::at(handle_kind kind, uint64_t id, const char* what, const char* of, std::unique_lock<std::mutex>& lock) {
     const size_t index = id & ((uint64_t{1} << index_bits) - 1);
     const uint32_t generation = static_cast<uint32_t>(id >> generation_shift & ((uint64_t{1} << generation_bits) - 1));
     chunk* slots = id >> tag_shift == tag ? chunks_[index / chunk_slots].load(std::memory_order_acquire) : nullptr;
     if (slots == nullptr) {
-        throw error(NQ_STATUS_INVALID_HANDLE, "%s is %#" PRIx64 ", which is no handle of this library; expected a %s", what, id,
+        throw error(NQ_STATUS_INVALID_HANDLE, "%s%s is %#" PRIx64 ", which is no handle of this library; expected a %s", of, what, id,
                     name_of(kind));
     }
     const handle_kind given = static_cast<handle_kind>(id >> kind_shift & 15);
     if (given != kind) {
-        throw error(NQ_STATUS_INVALID_HANDLE, "%s is the handle of a %s, expected a %s", what, name_of(given), name_of(kind));
+        throw error(NQ_STATUS_INVALID_HANDLE, "%s%s is the handle of a %s, expected a %s", of, what, name_of(given), name_of(kind));
     }
     slot& s = (*slots)[index];
     lock = std::unique_lock(s.mutex);
     if (s.generation != generation || s.kind != kind || s.object == nullptr) {
-        throw error(NQ_STATUS_INVALID_HANDLE, "%s is the handle of a %s that was destroyed, expected a live one", what, name_of(kind));
+        throw error(NQ_STATUS_INVALID_HANDLE, "%s%s is the handle of a %s that was destroyed, expected a live one", of, what,
+                    name_of(kind));
     }
     return s;
 }
 
-std::shared_ptr<void> handle_table::find(handle_kind kind, uint64_t id, const char* what) {
+std::shared_ptr<void> handle_table::find(handle_kind kind, uint64_t id, const char* what, const char* of) {
     std::unique_lock<std::mutex> lock;
-    return at(kind, id, what, lock).object;
+    return at(kind, id, what, of, lock).object;
 }
 
 std::shared_ptr<void> handle_table::remove(handle_kind kind, uint64_t id, const char* what) {
     std::unique_lock<std::mutex> lock;
-    slot& s = at(kind, id, what, lock);
+    slot& s = at(kind, id, what, "", lock);
     std::shared_ptr<void> object = std::move(s.object);
     s.object = nullptr;
     s.generation++;

@@ -19,8 +19,8 @@ public:
     static handle_table& shared();
 
     uint64_t add(handle_kind kind, std::shared_ptr<void> object);
-    // The object, kept alive by the result. Throws INVALID_HANDLE, naming `what`.
-    std::shared_ptr<void> find(handle_kind kind, uint64_t id, const char* what);
+    // The object, kept alive by the result. Throws INVALID_HANDLE, naming `of` and `what` one after the other.
+    std::shared_ptr<void> find(handle_kind kind, uint64_t id, const char* what, const char* of = "");
     // Forgets the handle; the object lives until its last user is done. Throws INVALID_HANDLE.
     std::shared_ptr<void> remove(handle_kind kind, uint64_t id, const char* what);
 
@@ -36,7 +36,7 @@ private:
     static constexpr size_t chunk_slots = 1024, most_chunks = (size_t{1} << index_bits) / chunk_slots;
     using chunk = std::array<slot, chunk_slots>;
 
-    slot& at(handle_kind kind, uint64_t id, const char* what, std::unique_lock<std::mutex>& lock);
+    slot& at(handle_kind kind, uint64_t id, const char* what, const char* of, std::unique_lock<std::mutex>& lock);
 
     std::array<std::atomic<chunk*>, most_chunks> chunks_{};
     std::mutex mutex_;  // guards what follows

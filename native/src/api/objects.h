@@ -57,12 +57,13 @@ struct handle_traits<nq_kv_cache> {
     static constexpr handle_kind kind = handle_kind::kv_cache;
 };
 
+// Messages name `of` and `what` one after the other: putting them together here would cost more than the search.
 template <class Handle>
-std::shared_ptr<typename handle_traits<Handle>::object> find(Handle* handle, const char* what) {
+std::shared_ptr<typename handle_traits<Handle>::object> find(Handle* handle, const char* what, const char* of = "") {
     using traits = handle_traits<Handle>;
-    require_pointer(handle, what);
+    require_pointer(handle, what, of);
     return std::static_pointer_cast<typename traits::object>(
-        handle_table::shared().find(traits::kind, reinterpret_cast<uint64_t>(handle), what));
+        handle_table::shared().find(traits::kind, reinterpret_cast<uint64_t>(handle), what, of));
 }
 
 template <class Handle>

@@ -1,7 +1,7 @@
 // The process's worker threads. One pool serves every device: an operation publishes a job, works on it itself as worker 0, and is joined
-// by idle workers up to the number of threads its device may use. Work is claimed in chunks that get smaller towards the end, so a processor
-// that vanishes for some milliseconds delays one chunk only. Idle workers spin for some microseconds (a decode step is hundreds of short jobs)
-// and then park.
+// by idle workers up to the number of threads its device may use. Work is claimed in chunks that get smaller towards the end, so a
+// processor that vanishes for some milliseconds delays one chunk only. Idle workers spin for some microseconds (a decode step is hundreds
+// of short jobs) and then park.
 #pragma once
 
 #include <atomic>
