@@ -52,12 +52,16 @@ protected:
     }
 
     void check(size_t m, size_t n, size_t k, size_t outlier_count, bool with_bias) const {
+        std::vector<uint32_t> outliers;
+        for (size_t i = 0; i < outlier_count; ++i) outliers.push_back(static_cast<uint32_t>(i * k / outlier_count));
+        check(m, n, k, outliers, with_bias);
+    }
+
+    void check(size_t m, size_t n, size_t k, const std::vector<uint32_t>& outliers, bool with_bias) const {
         const std::vector<int8_t> w_codes = random_int8(n * k, 1), x_codes = random_int8(m * k, 2);
         std::vector<float> w_absmax = normal_values(n, 3), x_absmax = normal_values(m, 4);
         for (float& a : w_absmax) a = std::fabs(a);
         for (float& a : x_absmax) a = std::fabs(a);
-        std::vector<uint32_t> outliers;
-        for (size_t i = 0; i < outlier_count; ++i) outliers.push_back(static_cast<uint32_t>(i * k / outlier_count));
         const std::vector<float> bias = with_bias ? normal_values(n, 5) : std::vector<float>();
         const packed_8bit w(w_codes, w_absmax, n, k);
         const std::vector<float> x_values = normal_values(m * k, 6, 8.0f);
@@ -101,6 +105,27 @@ TEST_P(Linear8BitKernel, MatchesTheDefinitionForEveryInnerLength) {
         for (const size_t m : {1, 2, 5}) check(m, 17, k, k > 64 ? 40 : 0, false);
 }
 
+TEST_P(Linear8BitKernel, AddsAnyNumberOfOutlierColumns) {
+    for (const size_t m : {1, 2, 8, 9, 19})
+        for (const size_t count : {1, 63, 64, 65, 150, 300}) check(m, 35, 300, count, true);
+    // Long rows: outliers lie in every part of them, or in one only.
+    for (const size_t m : {1, 3, 20}) {
+        check(m, 18, 6000, 97, true);
+        for (const size_t only : {0, 1, 2047, 2048, 4100, 5999})
+            check(m, 18, 6000, std::vector<uint32_t>{static_cast<uint32_t>(only)}, false);
+    }
+}
+
+TEST_P(Linear8BitKernel, MatchesTheDefinitionForBlocksOfRows) {
+    for (const size_t m : {128, 129, 200, 257}) check(m, 33, 100, m % 2, true);
+    check(70, 20, 20000, 3, false);
+}
+
+TEST_P(Linear8BitKernel, MatchesTheDefinitionForManyPanels) {
+    for (const size_t n : {176, 192, 193, 208, 256, 272, 300, 497})
+        for (const size_t m : {1, 2, 7, 10}) check(m, n, 130, 2, true);
+}
+
 TEST_P(Linear8BitKernel, IntegerProductIsExactAtTheExtremes) {
     // Scales of 127 make the epilogue the identity: y is the integer itself, here beyond what 16 or 24 bits hold.
     for (const size_t k : {64, 4096, 130000}) {
@@ -120,12 +145,12 @@ TEST_P(Linear8BitKernel, IntegerProductIsExactAtTheExtremes) {
 }
 
 TEST_P(Linear8BitKernel, GivesTheSameBitsForAnySharesOfPanels) {
-    constexpr size_t n = 150, k = 300, panels = (n + 15) / 16;
+    constexpr size_t n = 310, k = 300, panels = (n + 15) / 16;
     const packed_8bit w(random_int8(n * k, 7), std::vector<float>(n, 1.5f), n, k);
-    for (const size_t m : {1, 2, 8, 21}) {
+    for (const size_t m : {1, 2, 8, 21, 150}) {
         const quantized_rows x(random_int8(m * k, 8), std::vector<float>(m, 0.7f), normal_values(m * k, 9), {0, 17, 299}, m, k);
         const std::vector<float> whole = product(w, x, {});
-        for (const size_t share : {1, 2, 3, 4, 7}) {
+        for (const size_t share : {1, 2, 3, 4, 7, 13}) {
             std::vector<float> y(m * n);
             for (size_t begin = 0; begin < panels; begin += share)
                 kernel().linear8bit(w.panels, x.view, nullptr, y.data(), n, begin, std::min(begin + share, panels));
