@@ -58,7 +58,8 @@ TEST_P(Linear4BitInt8, FollowsTheFormulaWhereverBlocksOfWeightsAndActivationsEnd
                         for (size_t c = 0; c < k; ++c) {
                             const float* block = &x[row * k + c / width * width];
                             float absmax = 0;
-                            for (size_t j = 0; j < std::min(width, k - c / width * width); ++j) absmax = std::max(absmax, std::fabs(block[j]));
+                            for (size_t j = 0; j < std::min(width, k - c / width * width); ++j)
+                                absmax = std::max(absmax, std::fabs(block[j]));
                             const size_t flat = column * k + c;
                             const int code = codebook[flat % 2 == 0 ? parts.packed[flat / 2] >> 4 : parts.packed[flat / 2] & 15];
                             const float scale = parts.absmax[flat / blocksize] * (absmax * formats::one_over_127_squared);

@@ -8,7 +8,9 @@
 namespace nq::cpu::avx512 {
 namespace {
 
-constexpr size_t direct_rows = 4;
+constexpr size_t direct_rows = 8;
+constexpr size_t strip_panels = 8;
+constexpr size_t prefetch_columns = 256;  // 1 KiB ahead in each panel
 constexpr size_t prefetch_bytes = 4096;
 
 // Weight of column 8j + i, unscaled, from the vector of columns 8j .. 8j + 7.
@@ -18,65 +20,109 @@ inline __m512 lookup(__m512i codes, __m512 codebook) {
     return _mm512_permutexvar_ps(shift == 0 ? codes : _mm512_srli_epi32(codes, shift), codebook);
 }
 
-// sum[row][chain] += weight(column i) * x[row][k + i] for the eight columns of one vector.
-template <int rows, int chains, int i = 0>
-inline void multiply_columns(__m512i codes, __m512 codebook, const float* const (&x)[rows], size_t k, __m512 (&sum)[rows][chains]) {
+// sum[row][panel][chain] += weight(column i) * x[row][k + i] for the eight columns of one vector of each panel.
+template <int rows, int panels, int chains, int i = 0>
+inline void multiply_columns(const __m512i (&codes)[panels], __m512 codebook, const float* const (&x)[rows], size_t k,
+                             __m512 (&sum)[rows][panels][chains]) {
     if constexpr (i < 8) {
-        const __m512 w = lookup<i>(codes, codebook);
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; ++r) sum[r][i % chains] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[r][k + i]), sum[r][i % chains]);
-        multiply_columns<rows, chains, i + 1>(codes, codebook, x, k, sum);
+        __m512 w[panels];
+#pragma GCC unroll 2
+        for (int p = 0; p < panels; ++p) w[p] = lookup<i>(codes[p], codebook);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) {
+            const __m512 xk = _mm512_set1_ps(x[r][k + i]);
+#pragma GCC unroll 2
+            for (int p = 0; p < panels; ++p) sum[r][p][i % chains] = _mm512_fmadd_ps(w[p], xk, sum[r][p][i % chains]);
+        }
+        multiply_columns<rows, panels, chains, i + 1>(codes, codebook, x, k, sum);
     }
 }
 
-// One panel against `rows` rows of x.
-template <int rows>
-void multiply_panel(const panels4bit& weights, size_t panel, const float* x, size_t x_stride, const float* bias, float* y,
-                    size_t y_stride) {
-    constexpr int chains = rows <= 2 ? 4 : 2;
-    constexpr size_t most_vectors = 32;  // of one run of sums: keeps the rounding error of large blocks small
-    const __m512 codebook = _mm512_loadu_ps(weights.codebook);
-    const size_t group_vectors = weights.blocksize / 8;
-    const size_t groups = weights.columns / weights.blocksize;
-    const uint32_t* codes = weights.nibbles + panel * weights.columns * 2;
-    panel_scales scales(weights, panel);
-    const float* row[rows];  // a pointer each: from one pointer, an offset would be loaded anew for every multiply-add
-    size_t k = 0;
-    __m512 total[rows];
+// total[panel][row] += absmax * sum of the products of columns k .. k + 8 * vectors of `panels` panels, panel_words apart. `ahead` is what
+// to prefetch meanwhile.
+template <int rows, int vectors, int panels>
+inline void multiply_turn(const uint32_t* codes, const uint32_t* ahead, size_t panel_words, __m512 codebook, const __m512 (&absmax)[panels],
+                          const float* const (&x)[rows], size_t k, __m512 (*total)[rows]) {
+    constexpr int chains = rows * panels <= 2 ? 4 : rows <= 4 ? 2 : 1, unrolled = rows == 1 ? 4 : rows <= 4 ? 2 : 1;
+    __m512 sum[rows][panels][chains];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+        for (int p = 0; p < panels; ++p)
 #pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r) {
-        row[r] = x + static_cast<size_t>(r) * x_stride;
-        total[r] = _mm512_setzero_ps();
-    }
-    __m512 next_absmax = scales.at(0);  // looked up a group ahead, so that nothing waits for it
-    for (size_t group = 0; group < groups; ++group) {
-        const __m512 absmax = next_absmax;
-        if (group + 1 < groups) next_absmax = scales.at(group + 1);
-        for (size_t first = 0; first < group_vectors; first += most_vectors) {
-            const size_t count = group_vectors - first < most_vectors ? group_vectors - first : most_vectors;
-            __m512 sum[rows][chains];
+            for (int c = 0; c < chains; ++c) sum[r][p][c] = _mm512_setzero_ps();
+#pragma GCC unroll 1
+    for (size_t j = 0; j < vectors; j += unrolled, k += 8 * unrolled) {
 #pragma GCC unroll 4
-            for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-                for (int c = 0; c < chains; ++c) sum[r][c] = _mm512_setzero_ps();
-#pragma GCC unroll 4  // 10 % faster than a vector at a time
-            for (size_t j = 0; j < count; ++j, codes += 16, k += 8) {
-                _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
-                multiply_columns(_mm512_load_si512(codes), codebook, row, k, sum);
+        for (size_t i = 0; i < unrolled; ++i) {
+            __m512i packed[panels];
+#pragma GCC unroll 2
+            for (size_t p = 0; p < panels; ++p) {
+                _mm_prefetch(reinterpret_cast<const char*>(ahead + p * panel_words + (j + i) * 16), _MM_HINT_T0);
+                packed[p] = _mm512_load_si512(codes + p * panel_words + (j + i) * 16);
             }
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; ++r) {
-                const __m512 even = chains == 4 ? _mm512_add_ps(sum[r][0], sum[r][chains - 2]) : sum[r][0];
-                const __m512 odd = chains == 4 ? _mm512_add_ps(sum[r][1], sum[r][chains - 1]) : sum[r][1];
-                total[r] = _mm512_fmadd_ps(_mm512_add_ps(even, odd), absmax, total[r]);
+            multiply_columns(packed, codebook, x, k + i * 8, sum);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+        for (int p = 0; p < panels; ++p) {
+            __m512 all = sum[r][p][0];
+            if constexpr (chains == 2) all = _mm512_add_ps(all, sum[r][p][1]);
+            if constexpr (chains == 4) all = _mm512_add_ps(_mm512_add_ps(all, sum[r][p][1]), _mm512_add_ps(sum[r][p][2], sum[r][p][3]));
+            total[p][r] = _mm512_fmadd_ps(all, absmax[p], total[p][r]);
+        }
+}
+
+// What was read before is read anew: left to itself GCC 12 takes 64 values of x out of the loop over panels, spills them and broadcasts
+// them on port 5.
+inline void keep_in_memory() { __asm__ volatile("" ::: "memory"); }
+
+// Up to strip_panels panels side by side against `rows` rows of x: a memory reads several streams in turn faster than one.
+template <int rows, int vectors>
+void multiply_strip(const panels4bit& weights, size_t first, size_t panels, const float* x, size_t x_stride, const float* bias, float* y,
+                    size_t y_stride) {
+    constexpr size_t turn = vectors * 8;
+    const __m512 codebook = _mm512_loadu_ps(weights.codebook);
+    const size_t panel_words = weights.columns * 2;
+    panel_scales scales[strip_panels];
+    __m512 total[strip_panels][rows];
+    for (size_t p = 0; p < panels; ++p) {
+        scales[p] = panel_scales(weights, first + p);
+        for (int r = 0; r < rows; ++r) total[p][r] = _mm512_setzero_ps();
+    }
+    const float* row[rows];  // a pointer each: from one pointer, an offset would be loaded anew for every multiply-add
+    for (int r = 0; r < rows; ++r) row[r] = x + static_cast<size_t>(r) * x_stride;
+    const uint32_t* codes = weights.nibbles + first * panel_words;
+    size_t k = 0;
+    for (size_t group = 0; k < weights.columns; ++group) {
+        for (const size_t end = k + weights.blocksize; k < end; k += turn, codes += turn * 2) {
+            // At the end of these panels, the beginning of the next strip's.
+            const size_t jump = weights.columns - k > prefetch_columns ? 0 : (panels - 1) * panel_words;
+            const uint32_t* ahead = codes + prefetch_columns * 2 + jump;
+            size_t p = 0;
+            for (; rows > 1 && p + 2 <= panels; p += 2) {  // two that share each load of x
+                const __m512 absmax[2] = {scales[p].at(group), scales[p + 1].at(group)};
+                multiply_turn<rows, vectors, 2>(codes + p * panel_words, ahead + p * panel_words, panel_words, codebook, absmax, row, k,
+                                                total + p);
+                keep_in_memory();
+            }
+            for (; p < panels; ++p) {
+                const __m512 absmax[1] = {scales[p].at(group)};
+                multiply_turn<rows, vectors, 1>(codes + p * panel_words, ahead + p * panel_words, panel_words, codebook, absmax, row, k,
+                                                total + p);
+                keep_in_memory();
             }
         }
     }
-    const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
-    const __m512 added = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r)
-        _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + panel * 16, lanes, _mm512_add_ps(total[r], added));
+    for (size_t p = 0; p < panels; ++p) {
+        const size_t column = (first + p) * 16;
+        const __mmask16 lanes = first_lanes(weights.rows - column);
+        const __m512 added = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + column);
+        for (int r = 0; r < rows; ++r)
+            _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + column, lanes, _mm512_add_ps(total[p][r], added));
+    }
 }
 
 // Weights in f32, or rounded through the compute type.
@@ -123,6 +169,19 @@ void decoded_product(const panels4bit& weights, const float* x, size_t m, size_t
     block_product(blocks, x, m, x_stride, output, panel_begin, panel_end);
 }
 
+template <int vectors>
+void direct_product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
+                    size_t panel_end) {
+    using kernel = void (*)(const panels4bit&, size_t, size_t, const float*, size_t, const float*, float*, size_t);
+    static constexpr kernel by_rows[direct_rows] = {multiply_strip<1, vectors>, multiply_strip<2, vectors>, multiply_strip<3, vectors>,
+                                                    multiply_strip<4, vectors>, multiply_strip<5, vectors>, multiply_strip<6, vectors>,
+                                                    multiply_strip<7, vectors>, multiply_strip<8, vectors>};
+    for (size_t panel = panel_begin; panel < panel_end; panel += strip_panels) {
+        const size_t panels = panel_end - panel < strip_panels ? panel_end - panel : strip_panels;
+        by_rows[m - 1](weights, panel, panels, x, x_stride, output.bias, output.y, output.y_stride);
+    }
+}
+
 }  // namespace
 
 void linear4bit(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const float* bias, nq_dtype compute_dtype, float* y,
@@ -131,9 +190,10 @@ void linear4bit(const panels4bit& weights, const float* x, size_t m, size_t x_st
     if (compute_dtype == NQ_DTYPE_F16) return decoded_product<NQ_DTYPE_F16>(weights, x, m, x_stride, output, panel_begin, panel_end);
     if (compute_dtype == NQ_DTYPE_BF16) return decoded_product<NQ_DTYPE_BF16>(weights, x, m, x_stride, output, panel_begin, panel_end);
     if (m > direct_rows) return decoded_product<NQ_DTYPE_F32>(weights, x, m, x_stride, output, panel_begin, panel_end);
-    using kernel = void (*)(const panels4bit&, size_t, const float*, size_t, const float*, float*, size_t);
-    static constexpr kernel by_rows[direct_rows] = {multiply_panel<1>, multiply_panel<2>, multiply_panel<3>, multiply_panel<4>};
-    for (size_t panel = panel_begin; panel < panel_end; ++panel) by_rows[m - 1](weights, panel, x, x_stride, bias, y, y_stride);
+    if (weights.blocksize == 32)
+        direct_product<4>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    else
+        direct_product<8>(weights, x, m, x_stride, output, panel_begin, panel_end);
 }
 
 }  // namespace nq::cpu::avx512
