@@ -22,5 +22,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     nq_add_implementation(avx2 -mavx2 -mfma -mf16c)
     # GCC 12 takes the _mm512_undefined_* operands inside its own intrinsics for uninitialized variables (GCC bug 105593).
     set(intrinsics_warnings $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized$<SEMICOLON>-Wno-maybe-uninitialized>)
-    nq_add_implementation(avx512 ${intrinsics_warnings} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c)
+    set(avx512_flags ${intrinsics_warnings} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c)
+    nq_add_implementation(avx512 ${avx512_flags})
+    nq_add_implementation(amx ${avx512_flags})  # tile instructions are inline assembly
 endif()

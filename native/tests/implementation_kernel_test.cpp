@@ -1,4 +1,5 @@
 // Which implementations the other kernel tests run: all that this processor can, and they are what they say.
+#include "cpu/processors.h"
 #include "kernel_testing.h"
 
 namespace nq::cpu::testing {
@@ -19,6 +20,14 @@ TEST(ImplementationKernels, AreRunnableWhereTheProcessorHasTheirInstructions) {
                         __builtin_cpu_supports("avx512vnni") != 0;
     EXPECT_EQ(supported(implementation("avx2")), avx2);
     EXPECT_EQ(supported(implementation("avx512")), avx512);
+    const bool tiles =
+        __builtin_cpu_supports("amx-tile") != 0 && __builtin_cpu_supports("amx-bf16") != 0 && __builtin_cpu_supports("amx-int8") != 0;
+    EXPECT_EQ(supported(implementation("amx")), avx512 && tiles && !has_cpu_features("amx-refused"));
+}
+
+TEST(ImplementationKernels, AreEmulatedOnlyWhenAskedFor) {
+    if (std::getenv("NATIVEQUANT_CPU") != nullptr) GTEST_SKIP() << "NATIVEQUANT_CPU asks for one";
+    EXPECT_STRNE(select_implementation(nullptr).name, "amx_emulated");
 }
 #endif
 

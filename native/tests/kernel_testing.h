@@ -151,6 +151,40 @@ inline void expect_close(const float* y, size_t y_stride, const reference_produc
     ASSERT_LE(std::sqrt(error), tier * std::sqrt(norm) + 1e-37) << m << " x " << n << ", K " << k << ", largest error " << worst;
 }
 
+// x brought into bf16 parts, as the driver does for products on tiles.
+class split_rows {
+public:
+    split_rows(const kernels& kernel, const float* x, size_t m, size_t x_stride, size_t k, size_t parts)
+        : data_(parts * m * ((k + 31) / 32 * 32)), irregular_(m), view_{data_.data(),      parts, m,       (k + 31) / 32 * 32,
+                                                                        irregular_.data(), x,     x_stride} {
+        for (size_t row = 0; row < m; ++row)
+            irregular_[row] = kernel.tiles->split_row(x + row * x_stride, k, row, view_, data_.data()) ? 0 : 1;
+    }
+    const activations_bf16& view() const { return view_; }
+
+private:
+    guarded<uint16_t> data_;
+    guarded<uint8_t> irregular_;
+    activations_bf16 view_;
+};
+
+// The dense and 4-bit products of an implementation, on tiles where it wants them so.
+inline void run_linear(const kernels& kernel, const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias,
+                       float* y, size_t y_stride, size_t panel_begin, size_t panel_end) {
+    const size_t parts = kernel.tiles != nullptr ? kernel.tiles->linear_parts(weights, m) : 0;
+    if (parts == 0) return kernel.linear(weights, x, m, x_stride, bias, y, y_stride, panel_begin, panel_end);
+    const split_rows split(kernel, x, m, x_stride, weights.columns, parts);
+    kernel.tiles->linear(weights, split.view(), bias, y, y_stride, panel_begin, panel_end);
+}
+
+inline void run_linear4bit(const kernels& kernel, const panels4bit& weights, const float* x, size_t m, size_t x_stride, const float* bias,
+                           nq_dtype compute_dtype, float* y, size_t y_stride, size_t panel_begin, size_t panel_end) {
+    const size_t parts = kernel.tiles != nullptr ? kernel.tiles->linear4bit_parts(weights, compute_dtype, m) : 0;
+    if (parts == 0) return kernel.linear4bit(weights, x, m, x_stride, bias, compute_dtype, y, y_stride, panel_begin, panel_end);
+    const split_rows split(kernel, x, m, x_stride, weights.columns, parts);
+    kernel.tiles->linear4bit(weights, split.view(), bias, compute_dtype, y, y_stride, panel_begin, panel_end);
+}
+
 constexpr float canary = 7.5e33f;  // in memory that a kernel must leave alone
 
 }  // namespace nq::cpu::testing

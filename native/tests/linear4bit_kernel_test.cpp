@@ -38,8 +38,8 @@ protected:
         const size_t n = w.panels.rows, x_stride = x.size() / m, y_stride = n + 2;
         const guarded<float> y((m - 1) * y_stride + n), b(bias);
         for (size_t i = 0; i < y.size(); ++i) y[i] = canary;
-        kernel().linear4bit(w.panels, x.data(), m, x_stride, bias.empty() ? nullptr : b.data(), compute_dtype, y.data(), y_stride, 0,
-                            panel_count(n));
+        run_linear4bit(kernel(), w.panels, x.data(), m, x_stride, bias.empty() ? nullptr : b.data(), compute_dtype, y.data(), y_stride, 0,
+                       panel_count(n));
         std::vector<float> result;
         for (size_t i = 0; i < y.size(); ++i) {
             if (i % y_stride < n)
@@ -131,6 +131,47 @@ TEST_P(Linear4BitKernel, RoundsWeightsThroughTheComputeType) {
     }
 }
 
+TEST_P(Linear4BitKernel, MatchesF64InBf16ForEveryShape) {
+    const auto rounded = [](std::vector<float> x) {
+        for (float& v : x) v = through(NQ_DTYPE_BF16, v);
+        return x;
+    };
+    for (const shape s :
+         {shape{1, 32, 32}, {16, 64, 64}, {17, 96, 32}, {33, 256, 64}, {40, 288, 32}, {65, 512, 256}, {31, 1024, 1024}, {48, 832, 64}}) {
+        const packed_4bit plain = plain_matrix(s, NQ_QUANT_TYPE_NF4, 30), nested = nested_matrix(s, NQ_QUANT_TYPE_FP4, 256, 31);
+        for (const size_t m : {1, 3, 4, 5, 8, 15, 16, 17, 31, 32, 33, 49, 64, 127, 200}) {
+            check(plain, rounded(normal_values(m * s.k, 32)), m, true, NQ_DTYPE_BF16);
+            check(nested, rounded(normal_values(m * s.k, 33)), m, false, NQ_DTYPE_BF16);
+        }
+    }
+    // More rows than one slice of x holds, and long sums.
+    const packed_4bit wide = plain_matrix({20, 320, 64}, NQ_QUANT_TYPE_NF4, 34),
+                      deep = nested_matrix({20, 11008, 64}, NQ_QUANT_TYPE_NF4, 256, 35);
+    check(wide, rounded(normal_values(1100 * 320, 36)), 1100, true, NQ_DTYPE_BF16);
+    for (const size_t m : {4, 35}) check(deep, rounded(normal_values(m * 11008, 37)), m, true, NQ_DTYPE_BF16);
+}
+
+TEST_P(Linear4BitKernel, RoundsWeightsToTheSameBf16) {
+    // Products with unit vectors: the weights themselves, among them halves between two numbers of bf16, the largest and the smallest.
+    const shape s = {16, 64, 64};
+    std::vector<uint8_t> codes(s.n * s.k);
+    for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 64) % 16);
+    const std::vector<float> absmax = {1.0f,    1.00390625f, 1.01171875f, 1e-30f, 3.0e38f, 3.4028235e38f, 0.0f,    1e30f,
+                                       0.3333f, 7.77e-7f,    2.0f,        1e-36f, 65504.f, 1.5f,          1.9999f, 0x1.01p0f};
+    const packed_4bit w(codes, s.n, s.k, s.blocksize, NQ_QUANT_TYPE_NF4, absmax);
+    std::vector<float> x(s.k * s.k, 0.0f);
+    for (size_t i = 0; i < s.k; ++i) x[i * s.k + i] = 1.0f;
+    const std::vector<float> y = product(w, guarded<float>(x), s.k, {}, NQ_DTYPE_BF16);
+    for (size_t row = 0; row < s.n; ++row) {
+        for (size_t i = 0; i < s.k; ++i) {
+            const float expected = through(NQ_DTYPE_BF16, w.weights[row * s.k + i]);
+            if (std::isfinite(through(NQ_DTYPE_BF16, absmax[row]))) {
+                EXPECT_EQ(y[i * s.n + row], expected) << row << ' ' << i;
+            }
+        }
+    }
+}
+
 TEST_P(Linear4BitKernel, MatchesF64ForHardActivations) {
     const shape s = {33, 256, 64};
     const packed_4bit w = plain_matrix(s, NQ_QUANT_TYPE_NF4, 18);
@@ -171,8 +212,8 @@ TEST_P(Linear4BitKernel, GivesTheSameBitsForAnySharesOfPanels) {
                 for (const size_t share : {1, 2, 3, 4, 7}) {
                     std::vector<float> y(m * s.n);
                     for (size_t begin = 0; begin < panels; begin += share)
-                        kernel().linear4bit(w->panels, x.data(), m, s.k, nullptr, compute_dtype, y.data(), s.n, begin,
-                                            std::min(begin + share, panels));
+                        run_linear4bit(kernel(), w->panels, x.data(), m, s.k, nullptr, compute_dtype, y.data(), s.n, begin,
+                                       std::min(begin + share, panels));
                     EXPECT_TRUE(same_values(y.data(), whole.data(), y.size())) << share << " panels a share, " << m << " rows";
                 }
             }
@@ -184,16 +225,19 @@ TEST_P(Linear4BitKernel, KeepsNanAndInfinityInTheirRow) {
     const shape s = {40, 192, 64};
     const packed_4bit w = plain_matrix(s, NQ_QUANT_TYPE_NF4, 25);
     for (const size_t m : {2, 3, 9, 50}) {
-        std::vector<float> values = normal_values(m * s.k, 26);
-        const std::vector<float> clean = product(w, guarded<float>(values), m, {});
-        for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
-            values[s.k + 191] = bad;
-            const std::vector<float> y = product(w, guarded<float>(values), m, {});
-            for (size_t i = 0; i < y.size(); ++i) {
-                if (i / s.n == 1)
-                    EXPECT_FALSE(std::isfinite(y[i]));
-                else
-                    EXPECT_EQ(bits(y[i]), bits(clean[i]));
+        const std::vector<float> values = normal_values(m * s.k, 26);
+        for (const nq_dtype compute_dtype : {NQ_DTYPE_F32, NQ_DTYPE_BF16}) {
+            const std::vector<float> clean = product(w, guarded<float>(values), m, {}, compute_dtype);
+            for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
+                std::vector<float> with_bad = values;
+                with_bad[s.k + 191] = bad;
+                const std::vector<float> y = product(w, guarded<float>(with_bad), m, {}, compute_dtype);
+                for (size_t i = 0; i < y.size(); ++i) {
+                    if (i / s.n == 1)
+                        EXPECT_FALSE(std::isfinite(y[i]));
+                    else
+                        EXPECT_EQ(bits(y[i]), bits(clean[i]));
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ protected:
         const size_t n = w.panels.rows, y_stride = n + 3;
         const guarded<float> y((m - 1) * y_stride + n), b(bias);
         for (size_t i = 0; i < y.size(); ++i) y[i] = canary;
-        kernel().linear(w.panels, x.data(), m, x_stride, bias.empty() ? nullptr : b.data(), y.data(), y_stride, 0, panel_count(n));
+        run_linear(kernel(), w.panels, x.data(), m, x_stride, bias.empty() ? nullptr : b.data(), y.data(), y_stride, 0, panel_count(n));
         std::vector<float> result;
         for (size_t i = 0; i < y.size(); ++i) {
             if (i % y_stride < n)
@@ -64,7 +64,7 @@ TEST_P(LinearKernel, GivesTheSameBitsForAnySharesOfPanels) {
             for (const size_t share : {1, 2, 3, 4, 7}) {
                 std::vector<float> y(m * n);
                 for (size_t begin = 0; begin < panels; begin += share)
-                    kernel().linear(w.panels, x.data(), m, k, nullptr, y.data(), n, begin, std::min(begin + share, panels));
+                    run_linear(kernel(), w.panels, x.data(), m, k, nullptr, y.data(), n, begin, std::min(begin + share, panels));
                 EXPECT_TRUE(same_values(y.data(), whole.data(), y.size())) << share << " panels a share, " << m << " rows";
             }
         }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "cpu/processors.h"
 #include "cpu/thread_pool.h"
@@ -15,6 +17,9 @@ namespace {
 
 // Best first. NQ_CPU_<NAME> is defined by nq_add_implementation for each folder that has sources.
 constexpr const kernels* all[] = {
+#if defined(NQ_CPU_AMX)
+    &amx_kernels,
+#endif
 #if defined(NQ_CPU_AVX512)
     &avx512_kernels,
 #endif
@@ -24,9 +29,15 @@ constexpr const kernels* all[] = {
     &scalar_kernels,
 };
 
+// All of them, and what tests have added.
+std::vector<const kernels*>& known() {
+    static std::vector<const kernels*>& list = *new std::vector<const kernels*>(std::begin(all), std::end(all));
+    return list;
+}
+
 std::string known_names() {
     std::string names;
-    for (const kernels* k : all) {
+    for (const kernels* k : known()) {
         if (!names.empty()) names += ", ";
         names += k->name;
         if (!supported(*k)) names += " (not on this processor)";
@@ -41,7 +52,9 @@ const char* environment(const char* variable) {
 
 }  // namespace
 
-std::span<const kernels* const> implementations() { return all; }
+std::span<const kernels* const> implementations() { return known(); }
+
+void add_implementation(const kernels& implementation) { known().insert(known().end() - 1, &implementation); }
 
 bool supported(const kernels& implementation) { return has_cpu_features(implementation.requires_features); }
 
@@ -51,8 +64,9 @@ const kernels& select_implementation(const char* name) {
         name = environment("NATIVEQUANT_CPU");
         origin = " (from NATIVEQUANT_CPU)";
     }
-    for (const kernels* k : all) {
-        if (name == nullptr ? supported(*k) : std::strcmp(k->name, name) == 0) {
+    if (name == nullptr) return **std::find_if(std::begin(all), std::end(all), [](const kernels* k) { return supported(*k); });
+    for (const kernels* k : known()) {
+        if (std::strcmp(k->name, name) == 0) {
             if (supported(*k)) return *k;
             throw error(NQ_STATUS_DEVICE_NOT_AVAILABLE,
                         "CPU implementation '%.64s'%s does not run on this processor: it needs %s; known: %s", name, origin,

@@ -15,6 +15,20 @@
 
 namespace nq::cpu {
 
+// Products on matrix tiles. The driver asks how x is wanted, brings it into that form once for all shares, and calls the product instead of
+// the kernel of the same name.
+struct tile_products {
+    // activations_bf16::parts for m rows of x; 0: the vector kernel is the better one.
+    size_t (*linear_parts)(const dense_panels& weights, size_t m);
+    size_t (*linear4bit_parts)(const panels4bit& weights, nq_dtype compute_dtype, size_t m);
+    // Row `row` of K columns into `data`, laid out as `to` says (1 part: x is rounded to bf16). False if the row is irregular.
+    bool (*split_row)(const float* x, size_t columns, size_t row, const activations_bf16& to, uint16_t* data);
+    void (*linear)(const dense_panels& weights, const activations_bf16& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
+                   size_t panel_end);
+    void (*linear4bit)(const panels4bit& weights, const activations_bf16& x, const float* bias, nq_dtype compute_dtype, float* y,
+                       size_t y_stride, size_t panel_begin, size_t panel_end);
+};
+
 struct kernels {
     const char* name;
     const char* description;
@@ -85,6 +99,8 @@ struct kernels {
     double (*log_sum_exp)(const float* x, size_t n);
     // Takes the softmax of the rows over one more page: see kv_page.h. scratch: page_scratch(head_dim) floats, 64-byte aligned.
     void (*attention_page)(const kv_page& page, const attention_rows& rows, float* scratch);
+
+    const tile_products* tiles = nullptr;  // null: none
 };
 
 // Best first; the last is the scalar reference, which runs anywhere. Adding an implementation: its folder, its CMake line, one line in
@@ -93,6 +109,7 @@ extern const kernels scalar_kernels;
 #if defined(NQ_X86_64)
 extern const kernels avx2_kernels;
 extern const kernels avx512_kernels;
+extern const kernels amx_kernels;
 #endif
 
 }  // namespace nq::cpu

@@ -3,6 +3,7 @@
 #include "cpu/matrices.h"
 #include "cpu/quantized_activations.h"
 #include "cpu/staging.h"
+#include "cpu/tile_activations.h"
 #include "formats/quantizers.h"
 
 namespace nq::cpu {
@@ -32,9 +33,20 @@ void cpu_backend::linear_forward(const matrix& weights, const tensor& x, const t
     const f32_input input(*this, x);
     const optional_f32_input bias_input(*this, bias);
     f32_output output(*this, y);
-    parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4, [&](size_t begin, size_t end, uint32_t) {
-        kernels_.linear(panels, input.data(), x.rows, input.stride(), bias_input.data(), output.data(), output.stride(), begin, end);
-    });
+    const auto multiply = [&](const auto& kernel) {
+        parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4,
+                 [&](size_t begin, size_t end, uint32_t) { kernel(begin, end); });
+    };
+    if (const size_t parts = kernels_.tiles != nullptr ? kernels_.tiles->linear_parts(panels, x.rows) : 0; parts > 0) {
+        const tile_activations activations(*this, input, x.rows, x.columns, parts);
+        multiply([&](size_t begin, size_t end) {
+            kernels_.tiles->linear(panels, activations.view(), bias_input.data(), output.data(), output.stride(), begin, end);
+        });
+    } else {
+        multiply([&](size_t begin, size_t end) {
+            kernels_.linear(panels, input.data(), x.rows, input.stride(), bias_input.data(), output.data(), output.stride(), begin, end);
+        });
+    }
     output.store();
 }
 
@@ -46,10 +58,23 @@ void cpu_backend::linear4bit_forward(const matrix& weights, const tensor& x, con
     f32_output output(*this, y);
     if (w.in_panels()) {
         const panels4bit panels = w.panels();
-        parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4, [&](size_t begin, size_t end, uint32_t) {
-            kernels_.linear4bit(panels, input.data(), x.rows, input.stride(), bias_input.data(), compute_dtype, output.data(),
-                                output.stride(), begin, end);
-        });
+        const auto multiply = [&](const auto& kernel) {
+            parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4,
+                     [&](size_t begin, size_t end, uint32_t) { kernel(begin, end); });
+        };
+        if (const size_t parts = kernels_.tiles != nullptr ? kernels_.tiles->linear4bit_parts(panels, compute_dtype, x.rows) : 0;
+            parts > 0) {
+            const tile_activations activations(*this, input, x.rows, x.columns, parts);
+            multiply([&](size_t begin, size_t end) {
+                kernels_.tiles->linear4bit(panels, activations.view(), bias_input.data(), compute_dtype, output.data(), output.stride(),
+                                           begin, end);
+            });
+        } else {
+            multiply([&](size_t begin, size_t end) {
+                kernels_.linear4bit(panels, input.data(), x.rows, input.stride(), bias_input.data(), compute_dtype, output.data(),
+                                    output.stride(), begin, end);
+            });
+        }
     } else {
         linear4bit_flat(*this, w, input, x.rows, bias_input.data(), compute_dtype, output);
     }

@@ -85,4 +85,26 @@ struct activations4bit {
 
 static constexpr uint32_t int8_block_columns(uint32_t blocksize) noexcept { return blocksize < 64 ? blocksize : 64; }
 
+// Activations of a product on matrix tiles: each x as the sum of `parts` bf16 numbers (1: x is bf16 already; 3: x in f32, to 2^-24 of its
+// size at least), in blocks of tile_block_columns columns, all rows of a block and part together, K rounded up to 32 with zeros.
+//     data[(k * parts + part * width) * rows + row * width + i]      column k + i, k the first and width the columns of its block
+static constexpr size_t tile_block_columns = 256;
+
+struct activations_bf16 {
+    const uint16_t* data;
+    size_t parts;
+    size_t rows;     // M
+    size_t columns;  // K rounded up to 32
+    // [M], 3 parts: whether the parts do not do for the row, since it has values that are not finite or its largest one is beyond 2^120 or
+    // below 2^-60. Such a row is multiplied as it is given:
+    const uint8_t* irregular;
+    const float* x;
+    size_t x_stride;
+};
+
+// Columns of the block that begins at column k.
+static constexpr size_t block_width(const activations_bf16& x, size_t k) noexcept {
+    return x.columns - k < tile_block_columns ? x.columns - k : tile_block_columns;
+}
+
 }  // namespace nq::cpu

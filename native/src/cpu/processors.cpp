@@ -8,6 +8,8 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -64,6 +66,17 @@ uint64_t saved_state() {
     return static_cast<uint64_t>(high) << 32 | low;
 }
 
+// Tiles are 8 KiB of state that Linux gives a process only if it asks, and refuses if the alternate signal stack of a thread would be too
+// small for it. Asked once, before any thread uses tiles; what is granted holds for all threads.
+bool tiles_permitted() {
+#if defined(__linux__)
+    constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
 bool present(const feature& f, uint64_t saved) {
     uint32_t a, b, c, d;
     if (f.subleaf > 0) {
@@ -77,11 +90,18 @@ bool present(const feature& f, uint64_t saved) {
 std::string detect() {
     const uint64_t saved = saved_state();
     std::string names;
+    bool refused = false;
     for (const feature& f : features) {
         if (!present(f, saved)) continue;
+        if (f.state == tiles) {
+            static const bool permitted = tiles_permitted();
+            refused |= !permitted;
+            if (!permitted) continue;
+        }
         if (!names.empty()) names += ' ';
         names += f.name;
     }
+    if (refused) names += " amx-refused";
     return names;
 }
 

@@ -1,8 +1,11 @@
+// The AVX-512 table, for its own implementation and for those that add to it.
+#pragma once
+
 #include "cpu/avx512/functions.h"
 
-namespace nq::cpu {
+namespace nq::cpu::avx512 {
 
-const kernels avx512_kernels = {
+static constexpr kernels table = {
     .name = "avx512",
     .description = "512-bit vectors and 8-bit dot products (VNNI)",
     .requires_features = "avx512f avx512bw avx512dq avx512vl avx512vnni fma f16c",
@@ -34,4 +37,4 @@ const kernels avx512_kernels = {
     .attention_page = avx512::attention_page,
 };
 
-}  // namespace nq::cpu
+}  // namespace nq::cpu::avx512
