@@ -1,5 +1,5 @@
-// The tile operations: the emulation against the architecture's definition written out once more, with every flush to zero made by hand; and
-// where the processor has tiles, those against the emulation, bit for bit.
+// The tile operations: the emulation against the architecture's definition written out once more, with every flush to zero made by hand;
+// and where the processor has tiles, those against the emulation, bit for bit.
 #include "cpu/amx/tile.h"
 
 #include "cpu/amx/tile_emulation.h"
@@ -41,17 +41,17 @@ amx::tile_configuration product_shapes(size_t m, size_t n, size_t k) {
 }
 
 // The whole 1 KiB of the result, so that writes outside of the shape would show.
-#define NQ_TILE_PRODUCT(operations, multiply)                                                                                  \
-    [](const amx::tile_configuration& shapes, const tile_data& a, const tile_data& b, const tile_data& start) {                \
-        tile_data c = start;                                                                                                   \
-        operations::configure(shapes);                                                                                         \
-        operations::load<0>(c.rows, 64);                                                                                       \
-        operations::load<1>(a.rows, 64);                                                                                       \
-        operations::load<2>(b.rows, 64);                                                                                       \
-        operations::multiply<0, 1, 2>();                                                                                       \
-        operations::store<0>(c.rows, 64);                                                                                      \
-        operations::release();                                                                                                 \
-        return c;                                                                                                              \
+#define NQ_TILE_PRODUCT(operations, multiply)                                                                   \
+    [](const amx::tile_configuration& shapes, const tile_data& a, const tile_data& b, const tile_data& start) { \
+        tile_data c = start;                                                                                    \
+        operations::configure(shapes);                                                                          \
+        operations::load<0>(c.rows, 64);                                                                        \
+        operations::load<1>(a.rows, 64);                                                                        \
+        operations::load<2>(b.rows, 64);                                                                        \
+        operations::multiply<0, 1, 2>();                                                                        \
+        operations::store<0>(c.rows, 64);                                                                       \
+        operations::release();                                                                                  \
+        return c;                                                                                               \
     }
 using product = tile_data (*)(const amx::tile_configuration&, const tile_data&, const tile_data&, const tile_data&);
 constexpr product emulated_bf16 = NQ_TILE_PRODUCT(emulated, multiply_bf16), emulated_int8 = NQ_TILE_PRODUCT(emulated, multiply_u8s8);
@@ -82,7 +82,8 @@ void fill_bf16(tile_data& t, std::mt19937& generator, bool hard) {
         for (size_t i = 0; i < 32; ++i) {
             const uint32_t random = static_cast<uint32_t>(generator());
             const uint32_t plain = (random & 0x807f) | (120 + random / 65536 % 12) << 7;
-            t.set(row, i, static_cast<uint16_t>(hard && random % 4 == 0 ? values_of_interest[random / 4 % std::size(values_of_interest)] : plain));
+            t.set(row, i,
+                  static_cast<uint16_t>(hard && random % 4 == 0 ? values_of_interest[random / 4 % std::size(values_of_interest)] : plain));
         }
 }
 

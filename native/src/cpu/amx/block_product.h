@@ -1,13 +1,13 @@
-// y = x * W^T + bias on tiles: rows of x are the A operand as they lie, 32 columns by 16 rows of W are one B tile. A block of 256 columns of two
-// panels is brought to B tiles while the block before it is multiplied, two tiles of x by two of W at a time:
+// y = x * W^T + bias on tiles: rows of x are the A operand as they lie, 32 columns by 16 rows of W are one B tile. A block of 256 columns
+// of two panels is brought to B tiles while the block before it is multiplied, two tiles of x by two of W at a time:
 //
 //     tiles 0 1   sums of the first tile of x with panel 0, 1      4 5   W of panel 0, 1
 //     tiles 2 3   sums of the second                               6 7   x, first and second
 //
 // Four products of 16 cycles take four loads of 1 KiB; four chains of sums cover a product's 52 cycles of latency.
 //
-// Columns outside, panels inside: a block's slice of x (512 bytes a row) stays in L2 while all panels of the share pass, and y is kept there
-// between blocks. Blocks of 256 columns, so that the B tiles in use (16 KiB), those in the making (16 KiB, at the pace of the
+// Columns outside, panels inside: a block's slice of x (512 bytes a row) stays in L2 while all panels of the share pass, and y is kept
+// there between blocks. Blocks of 256 columns, so that the B tiles in use (16 KiB), those in the making (16 KiB, at the pace of the
 // multiplication) and the slice of two tiles of x (16 KiB) pass through an L1 of 48 KiB without driving out the first.
 //
 // The rows of x are divided into tiles of equal height, so that few products are spent on padding. Each y is the same chain of tile
@@ -68,9 +68,7 @@ struct row_source {
 template <int parts>
 class row_slice {
 public:
-    row_slice(const activations_bf16& x, const row_tiles& tiles) : x_(x), tiles_(tiles) {
-        __builtin_memset(tail_, 0, sizeof tail_);
-    }
+    row_slice(const activations_bf16& x, const row_tiles& tiles) : x_(x), tiles_(tiles) { __builtin_memset(tail_, 0, sizeof tail_); }
 
     void begin(size_t k) {
         width_bytes_ = 2 * block_width(x_, k);
@@ -103,7 +101,8 @@ struct block_output {
     size_t y_stride;
 };
 
-// Where the sums of one tile are kept between blocks: in y itself, or, if y has not all of the tile's rows and columns, by way of memory here.
+// Where the sums of one tile are kept between blocks: in y itself, or, if y has not all of the tile's rows and columns, by way of memory
+// here.
 class sum_tile {
 public:
     sum_tile(const block_output& output, const row_tiles& tiles, size_t tile, size_t column, size_t columns)
@@ -163,7 +162,7 @@ void multiply_tiles(const row_source (&x)[2], const char* weights, size_t steps,
 // The same with the sums taken from and brought back to y. `start` is the bias of the panels, or zeros.
 template <int parts, int rows, int panels, int pace, class Next>
 void multiply_block(const row_slice<parts>& slice, const row_tiles& tiles, size_t tile, const char* weights, size_t steps,
-                           const block_output& output, size_t column, size_t columns, bool first, const float (&start)[32], Next& next) {
+                    const block_output& output, size_t column, size_t columns, bool first, const float (&start)[32], Next& next) {
     const row_source x[2] = {slice.tile(tile), slice.tile(rows == 2 ? tile + 1 : tile)};
     const size_t right = columns > 16 ? columns - 16 : 0;
     sum_tile s00(output, tiles, tile, column, columns), s01(output, tiles, tile, column + 16, right);
@@ -206,7 +205,7 @@ struct block_order {
 //     void finish();                                                                    the rest
 template <int parts, int pace, class Weights>
 void multiply_share(Weights& weights, size_t weight_rows, const activations_bf16& x, const row_tiles& tiles, size_t tile_begin,
-                           size_t tile_end, const block_output& output, size_t panel_begin, size_t panel_end) {
+                    size_t tile_end, const block_output& output, size_t panel_begin, size_t panel_end) {
     alignas(64) char buffers[2][block_panels * block_tiles * tile_bytes];
     alignas(64) float start[32];
     row_slice<parts> slice(x, tiles);
@@ -223,7 +222,8 @@ void multiply_share(Weights& weights, size_t weight_rows, const activations_bf16
         if (first) {
             for (size_t half = 0; half < 2; ++half) {
                 const __mmask16 lanes = avx512::first_lanes(columns > 16 * half ? columns - 16 * half : 0);
-                const __m512 bias = output.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, output.bias + column + 16 * half);
+                const __m512 bias =
+                    output.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, output.bias + column + 16 * half);
                 _mm512_store_ps(start + 16 * half, bias);
             }
         }
@@ -246,7 +246,7 @@ void multiply_share(Weights& weights, size_t weight_rows, const activations_bf16
 
 template <int parts, class Weights>
 void block_product(Weights& weights, size_t weight_rows, const activations_bf16& x, const block_output& output, size_t panel_begin,
-                          size_t panel_end) {
+                   size_t panel_end) {
     const row_tiles tiles(x.rows);
     const tile_scope configured(tiles.configuration());
     constexpr size_t most_tiles = most_row_bytes / (2 * tile_block_columns * 16 * parts);

@@ -1,11 +1,11 @@
-// Every tile operation of the AMX kernels behind one function. A thread has eight tiles of at most 16 rows of 64 bytes; a configuration gives
-// each its shape. Products, C += A * B, C [m][16] of 32 bits:
+// Every tile operation of the AMX kernels behind one function. A thread has eight tiles of at most 16 rows of 64 bytes; a configuration
+// gives each its shape. Products, C += A * B, C [m][16] of 32 bits:
 //     multiply_bf16  A [m][32] bf16, B [16][16 pairs]: row j of B holds elements 2j and 2j + 1 of each of the 16 columns
 //     multiply_u8s8  A [m][64] u8, B [16][16 quads] s8, int32 sums modulo 2^32
 // so that a row of A is a plain row of x, and B is the order of the dot-product vectors.
 //
-// tile_emulation.h has the same functions in plain C++; files compiled with NQ_EMULATE_TILES use those. Everything is static and the namespace
-// differs, so that both kinds of object files may be linked into one program.
+// tile_emulation.h has the same functions in plain C++; files compiled with NQ_EMULATE_TILES use those. Everything is static and the
+// namespace differs, so that both kinds of object files may be linked into one program.
 //
 // Inline assembly, and not the intrinsics: those of GCC 12 name none of the memory they read (_tile_loadd) or only a part
 // (_tile_loadconfig), and stores before them may then be moved or dropped.

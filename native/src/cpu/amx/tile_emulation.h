@@ -1,5 +1,5 @@
-// The tile operations as the Intel architecture manual (volume 2) defines them, in plain C++, for machines without AMX. What would be a fault
-// there is a trap here.
+// The tile operations as the Intel architecture manual (volume 2) defines them, in plain C++, for machines without AMX. What would be a
+// fault there is a trap here.
 #pragma once
 
 #include <xmmintrin.h>
