@@ -7,6 +7,7 @@ export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_CLI_USE_MSBUILD_SERV
 
 readonly REQUIRED_PACKAGES=(binutils cmake g++ libbenchmark-dev libgtest-dev ninja-build)
 readonly OPTIONAL_PACKAGES=(libclang1-14 qemu-user) # the binding generator; the test that runs the library on a baseline processor
+readonly PEER_PACKAGES=(libdnnl-dev)
 readonly FORMAT_PACKAGES=(clang-format-14)
 readonly RESULTS=artifacts/test-results
 readonly BENCHMARKS=artifacts/benchmarks
@@ -234,11 +235,26 @@ bench() {
     dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks
 }
 
+# bench_peers [WORKDIR] [CASE...]: the rivals, installed in WORKDIR from their packages, and we in turn; cases by the beginnings of their names.
+bench_peers() {
+    local work=${1:-artifacts/peers}
+    [[ $# -eq 0 ]] || shift
+    install_packages optional "${PEER_PACKAGES[@]}"
+    native
+    managed
+    say "bench-peers: setting the rivals up in $work"
+    bench/peers/setup.sh "$work"
+    say "bench-peers: products"
+    dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks -- kernels "$work" "$@"
+    say "bench-peers: models"
+    dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks -- models "$work" "$@"
+}
+
 # format [--check]: clang-format for native code, dotnet format for managed code.
 format() {
     install_packages required "${FORMAT_PACKAGES[@]}"
     local sources
-    mapfile -t sources < <(git ls-files 'native/*.h' 'native/*.cpp' 'native/*.c')
+    mapfile -t sources < <(git ls-files 'native/*.h' 'native/*.cpp' 'native/*.c' 'bench/*.h' 'bench/*.cpp')
     if [[ ${1:-} == --check ]]; then
         clang-format-14 --dry-run --Werror "${sources[@]}"
         dotnet format NativeQuant.sln --verify-no-changes --no-restore
@@ -265,6 +281,9 @@ usage: ./build.sh [verb]
   bindings          regenerates the C# bindings from the C header
   pack              NuGet packages in artifacts/packages
   bench [ARGS]      native benchmarks (--short: a part of them; Google Benchmark takes other ARGS) and managed ones (BenchmarkDotNet)
+  bench-peers [WORKDIR] [CASE...]
+                    llama.cpp, ONNX Runtime, oneDNN and bitsandbytes, installed in WORKDIR (artifacts/peers), against us in turn;
+                    BITSANDBYTES_SOURCE: a checkout of bitsandbytes, which has no package with its CPU library alone
   sanitize          native tests under the address, undefined-behaviour and thread sanitizers
   format [--check]  clang-format and dotnet format
   clean             removes everything that was built
@@ -276,6 +295,7 @@ verb=${1:-all}
 [[ $# -eq 0 ]] || shift
 case $verb in
     all | setup | native | bindings | managed | pack | bench | sanitize | format | clean) "$verb" "$@" ;;
+    bench-peers) bench_peers "$@" ;;
     test) run_tests ;;
     help | -h | --help) usage ;;
     *) usage >&2; fail "unknown verb '$verb'" ;;

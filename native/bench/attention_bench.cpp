@@ -1,12 +1,9 @@
 // Attention at the shape of a 1B model: 32 query heads, 8 key-value heads of 64. One new position (decode) is bound by memory: layers
 // rotate over at least 512 MiB of cached keys and values, and the figure is the fraction of the DRAM read bandwidth. Many new positions
 // (prefill) are bound by arithmetic: the figure is the fraction of the multiply-add peak, counting the positions attended to.
-#include <benchmark/benchmark.h>
-
-#include <string>
-
 #include "device.h"
-#include "measure.h"
+#include "machine_limits.h"
+#include "program.h"
 
 namespace nq::bench {
 namespace {
@@ -20,9 +17,9 @@ constexpr struct {
     nq_dtype dtype;
     const char* name;
     double position_bytes;  // of one layer
-} types[] = {{NQ_DTYPE_F32, "f32", 2.0 * kv_heads * head_dim * 4},
-             {NQ_DTYPE_BF16, "bf16", 2.0 * kv_heads * head_dim * 2},
-             {NQ_DTYPE_I8, "int8", 2.0 * kv_heads * (head_dim + 4)}};
+} types[] = {{NQ_DTYPE_F32, "f32", 2.0 * kv_heads* head_dim * 4},
+             {NQ_DTYPE_BF16, "bf16", 2.0 * kv_heads* head_dim * 2},
+             {NQ_DTYPE_I8, "int8", 2.0 * kv_heads*(head_dim + 4)}};
 
 cache_handle make_cache(nq_device* device, nq_dtype dtype, uint32_t layers, size_t length) {
     nq_kv_cache* handle = nullptr;
@@ -32,11 +29,6 @@ cache_handle make_cache(nq_device* device, nq_dtype dtype, uint32_t layers, size
     rows.write(noise(length * kv_heads * head_dim));
     for (uint32_t layer = 0; layer < layers; ++layer) check(nq_kv_cache_append(handle, layer, &rows.view, &rows.view));
     return cache;
-}
-
-dram& memory() {
-    static dram buffer;
-    return buffer;
 }
 
 void decode(benchmark::State& state, size_t type, size_t context, uint32_t threads) {
@@ -53,7 +45,7 @@ void decode(benchmark::State& state, size_t type, size_t context, uint32_t threa
             const double time = seconds(threads, [&] { check(nq_attention_forward(cache.get(), layer, &q.view, scale, 0, &y.view)); });
             streams.add(bytes, time);
             total += time;
-            memory().read(static_cast<size_t>(bytes), threads, reads);
+            main_memory().read(static_cast<size_t>(bytes), threads, reads);
         }
         state.SetIterationTime(total / layers);
     }
@@ -83,13 +75,11 @@ void prefill(benchmark::State& state, size_t type, size_t length, uint32_t threa
     state.counters["best_of_FMA"] = products.best() / peaks.best();
 }
 
-void register_all() {
-    const auto add = [](const std::string& name, int64_t iterations, auto run) {
-        benchmark::RegisterBenchmark(name.c_str(), run)->Iterations(iterations)->UseManualTime()->Unit(benchmark::kMillisecond);
-    };
+void register_all(bool brief) {
     for (size_t type = 0; type < std::size(types); ++type) {
         const std::string name = std::string("attention/") + types[type].name;
         for (const uint32_t threads : {1u, 2u}) {
+            if (brief && threads > 1) continue;
             const std::string on = "/threads:" + std::to_string(threads);
             for (const size_t context : {128, 1024, 8192})
                 add(name + "/decode:" + std::to_string(context) + on, 3,
@@ -104,12 +94,4 @@ void register_all() {
 }  // namespace
 }  // namespace nq::bench
 
-int main(int argc, char** argv) {
-    nq::bench::register_all();
-    benchmark::AddCustomContext("implementation", nq::bench::implementation(nq::bench::open_device(1).get()));
-    benchmark::AddCustomContext("build", nq_build_info());
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-}
+int main(int count, char** arguments) { return nq::bench::run_benchmarks(count, arguments, nq::bench::register_all); }

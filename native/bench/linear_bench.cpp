@@ -20,7 +20,7 @@ struct format {
     nq_dtype dtype;            // of dense weights
     nq_quant_type quant_type;  // of four bits
     bool nested;
-    nq_dtype compute;  // of four bits
+    nq_dtype compute;  // of four bits; i8: int8 activations
     bool outliers;     // eight bits: whether 1 % of the columns of x hold outliers
     bool int8;         // whether x is multiplied as int8
 };
@@ -28,6 +28,7 @@ struct format {
 constexpr format formats[] = {
     {"linear4bit/nf4_nested", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, true, NQ_DTYPE_F32, false, false},
     {"linear4bit/nf4", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, false, false},
+    {"linear4bit/nf4_nested_int8", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, true, NQ_DTYPE_I8, false, true},
     {"linear4bit/fp4", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_FP4, false, NQ_DTYPE_F32, false, false},
     {"linear8bit/plain", format::eight_bits, NQ_DTYPE_I8, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, false, true},
     {"linear8bit/outliers", format::eight_bits, NQ_DTYPE_I8, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, true, true},

@@ -204,15 +204,19 @@ inline constexpr std::span<const peak> all_peaks;
 inline const peak* product_peak(const char*, bool) { return nullptr; }
 #endif
 
-// Adds the rate in operations per second. Takes 2 to 6 ms.
-inline void sample_peak(const peak& p, uint32_t threads, samples& rates) {
-    const size_t rounds = 40000, parts = 8 * threads;
-    const double time = seconds(threads, [&] {
-        cpu::thread_pool::shared().parallel_for(parts, 1, threads, [&](size_t begin, size_t end, uint32_t) {
-            for (; begin < end; ++begin) p.run(rounds);
-        });
+// So many rounds in all, spread over the threads.
+inline void run_peak(const peak& p, size_t rounds, uint32_t threads) {
+    const size_t parts = 8 * threads, share = std::max<size_t>(rounds / parts, 1);
+    cpu::thread_pool::shared().parallel_for(parts, 1, threads, [&](size_t begin, size_t end, uint32_t) {
+        for (; begin < end; ++begin) p.run(share);
     });
-    rates.add(static_cast<double>(parts * rounds) * p.operations, time);
+}
+
+// Adds the rate in operations per second. Takes 1 to 2 ms.
+inline void sample_peak(const peak& p, uint32_t threads, samples& rates) {
+    const size_t rounds = size_t{320000} * threads;
+    const double time = seconds(threads, [&] { run_peak(p, rounds, threads); });
+    rates.add(static_cast<double>(rounds) * p.operations, time);
 }
 
 inline void fma_peak(const char* implementation, uint32_t threads, samples& rates) {

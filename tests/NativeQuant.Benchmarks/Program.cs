@@ -1,28 +1,11 @@
-using BenchmarkDotNet.Columns;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Diagnosers;
-using BenchmarkDotNet.Exporters.Json;
-using BenchmarkDotNet.Jobs;
-using BenchmarkDotNet.Loggers;
-using BenchmarkDotNet.Running;
-using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using NativeQuant.Benchmarks;
 
-namespace NativeQuant.Benchmarks;
-
-// What the managed layer adds to a native call. Arguments go to BenchmarkDotNet: --filter '*Linear*', --list flat, ...; without any, all run.
-// Short jobs in this process, so that a run takes a minute and needs neither compiler nor network.
-internal static class Program
+// Without a verb: what the managed layer adds to a native call; arguments go to BenchmarkDotNet. The verbs belong to `./build.sh bench` and
+// `./build.sh bench-peers`; see docs/benchmarks.md.
+return args switch
 {
-    private static void Main(string[] arguments)
-    {
-        Job job = Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance);
-        IConfig config = ManualConfig.CreateEmpty()
-            .AddJob(job)
-            .AddDiagnoser(MemoryDiagnoser.Default)
-            .AddColumnProvider(DefaultColumnProviders.Instance)
-            .AddLogger(ConsoleLogger.Default)
-            .AddExporter(JsonExporter.Brief)
-            .WithArtifactsPath("artifacts/benchmarks");
-        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(arguments.Length == 0 ? ["--filter", "*"] : arguments, config);
-    }
-}
+    ["kernels", string work, .. string[] names] => Verbs.CompareKernels(work, names),
+    ["models", string work, .. string[] names] => Verbs.CompareModels(work, names),
+    ["model", string folder, string format, string threads] => Verbs.ServeModel(folder, format, threads),
+    _ => Verbs.MeasureManagedLayer(args),
+};

@@ -1,0 +1,62 @@
+using System.Text.Json;
+using NativeQuant.Benchmarks.EndToEnd;
+
+namespace NativeQuant.Benchmarks.Peers;
+
+/// <summary>Runs the cases end to end and writes one JSON file for each.</summary>
+internal sealed class ModelComparison(PeerFolder folder, string results)
+{
+    // llama.cpp keeps the embedding in the file's type too, but a token reads one row of it: 1 of 17 parts at this shape.
+    private const double ReadOfLlamaFile = 1 - (65.5 / 1104);
+
+    /// <summary>Runs one case.</summary>
+    public ModelResult Run(ModelCase @case)
+    {
+        RandomCheckpoint.Make(folder.Checkpoint);
+        List<Absentee> absent = [];
+        List<(Entrant Entrant, Contestant Contestant)> present = [];
+        try
+        {
+            foreach (Entrant entrant in @case.Entrants)
+            {
+                if (entrant.Library == "llama.cpp" && folder.WhyMissing("ggml") is { } reason)
+                {
+                    absent.Add(new(entrant.ToString(), reason));
+                }
+                else
+                {
+                    present.Add((entrant, Contestant.Start(folder.Model(entrant, @case.Threads))));
+                }
+            }
+            var result = new ModelResult(@case.Name, @case.Threads, @case.Request, @case.Busy, Machine.Here, DateTime.UtcNow, [.. Entries(@case, present)], absent);
+            Directory.CreateDirectory(results);
+            File.WriteAllText(Path.Combine(results, @case.Name + ".json"), JsonSerializer.Serialize(result, ResultFiles.Options));
+            return result;
+        }
+        finally
+        {
+            present.ForEach(static p => p.Contestant.Dispose());
+        }
+    }
+
+    private static IEnumerable<ModelEntry> Entries(ModelCase @case, List<(Entrant Entrant, Contestant Contestant)> present)
+    {
+        Contestant[] contestants = [.. present.Select(static p => p.Contestant)];
+        IReadOnlyList<Sample>[] samples;
+        using (BusyProcess? busy = @case.Busy ? new BusyProcess() : null)
+        {
+            samples = Rounds.Run(contestants, @case.Request, 3, 9, TimeSpan.FromSeconds(30));
+        }
+        for (int i = 0; i < present.Count; i++)
+        {
+            (Entrant entrant, Contestant contestant) = present[i];
+            yield return new ModelEntry(
+                entrant.Library, entrant.Type, contestant.Readiness.Version,
+                entrant.Library == "llama.cpp" ? contestant.Readiness.Bytes * ReadOfLlamaFile : contestant.Readiness.Bytes,
+                Statistics.Median(samples[i].Select(static s => s.Wall)),
+                Statistics.Median(samples[i].Select(static s => s.Cpu)),
+                Statistics.Median(samples[0].Zip(samples[i], (ours, theirs) => theirs.Time(@case.Threads) / ours.Time(@case.Threads))),
+                samples[i].Count);
+        }
+    }
+}
