@@ -155,15 +155,19 @@ float int8_row_absmax(const float* x, size_t n, float threshold, uint8_t* outlie
         const float most = absmax(x, n);
         return most < float_of(infinity_bits) ? most : __builtin_nanf("");
     }
-    __m512i most = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 lanes = first_lanes(n - i);
-        const __m512i size = magnitude(_mm512_maskz_loadu_ps(lanes, x + i));
-        const __mmask16 below = _mm512_cmp_ps_mask(_mm512_castsi512_ps(size), _mm512_set1_ps(threshold), _CMP_LT_OQ);
-        most = _mm512_mask_max_epu32(most, below, most, size);
-        _mm_mask_storeu_epi8(outlier_columns + i, static_cast<__mmask16>(lanes & ~below), _mm_set1_epi8(1));
+    __m512i most[4] = {};
+    for (size_t i = 0; i < n; i += 64) {
+        __mmask64 outliers = 0;
+        for (size_t v = 0; v < 4; ++v) {
+            const __mmask16 lanes = n - i > 16 * v ? first_lanes(n - i - 16 * v) : 0;
+            const __m512i size = magnitude(_mm512_maskz_loadu_ps(lanes, x + i + 16 * v));
+            const __mmask16 below = _mm512_cmp_ps_mask(_mm512_castsi512_ps(size), _mm512_set1_ps(threshold), _CMP_LT_OQ);
+            most[v] = _mm512_mask_max_epu32(most[v], below, most[v], size);
+            outliers |= static_cast<__mmask64>(static_cast<__mmask16>(lanes & ~below)) << (16 * v);
+        }
+        if (outliers != 0) _mm512_mask_storeu_epi8(outlier_columns + i, outliers, _mm512_set1_epi8(1));
     }
-    return float_of(_mm512_reduce_max_epu32(most));
+    return float_of(_mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_max_epu32(most[0], most[1]), _mm512_max_epu32(most[2], most[3]))));
 }
 
 void int8_quantize_row(const float* x, size_t n, float row_absmax, float threshold, const uint8_t* skip, int8_t* codes) {
