@@ -59,13 +59,14 @@ using tile_corrections = float[tile_panels][16];
 template <int rows, int panels>
 void multiply_tile(const uint8_t* x, size_t x_stride, const int8_t* w, size_t panel_bytes, size_t columns, bool first,
                    const line_stream& ahead, tile_sums* sums) {
+    const uint8_t* upper = x + 4 * x_stride;  // two pointers: one and eight offsets are more than the registers
     __m512i sum[rows][panels];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 3
         for (int q = 0; q < panels; ++q) sum[r][q] = first ? _mm512_setzero_si512() : _mm512_load_si512(sums[r][q]);
 #pragma GCC unroll 1
-    for (size_t k = 0; k < columns; k += turn_columns, x += turn_columns) {
+    for (size_t k = 0; k < columns; k += turn_columns, x += turn_columns, upper += turn_columns) {
         ahead.turn(k);
 #pragma GCC unroll 4
         for (size_t quad = 0; quad < turn_columns / 4; ++quad, w += line) {
@@ -75,7 +76,7 @@ void multiply_tile(const uint8_t* x, size_t x_stride, const int8_t* w, size_t pa
 #pragma GCC unroll 8
             for (int r = 0; r < rows; ++r) {
                 int codes;
-                __builtin_memcpy(&codes, x + quad * 4 + static_cast<size_t>(r) * x_stride, sizeof codes);
+                __builtin_memcpy(&codes, (r < 4 ? x : upper) + quad * 4 + static_cast<size_t>(r % 4) * x_stride, sizeof codes);
                 const __m512i xk = _mm512_set1_epi32(codes);
 #pragma GCC unroll 3
                 for (int q = 0; q < panels; ++q) sum[r][q] = _mm512_dpbusd_epi32(sum[r][q], xk, weight[q]);
