@@ -75,10 +75,6 @@ inline void multiply_turn(const uint32_t* codes, const uint32_t* ahead, size_t p
         }
 }
 
-// What was read before is read anew: left to itself GCC 12 takes 64 values of x out of the loop over panels, spills them and broadcasts
-// them on port 5.
-inline void keep_in_memory() { __asm__ volatile("" ::: "memory"); }
-
 // Up to strip_panels panels side by side against `rows` rows of x: a memory reads several streams in turn faster than one.
 template <int rows, int vectors>
 void multiply_strip(const panels4bit& weights, size_t first, size_t panels, const float* x, size_t x_stride, const float* bias, float* y,

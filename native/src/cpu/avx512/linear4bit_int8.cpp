@@ -1,7 +1,7 @@
 // The 4-bit layer with int8 activations. A byte shuffle looks up 64 weights at a time in the codebook as int8; 127 is added to its entries
 // so that they are the unsigned operand of the dot product, and each block of x brings what that adds as the start of its sums.
-// Few rows of x: straight from the panel. More: a block of columns of three panels is looked up once, into the L1 cache, and multiplied
-// with 8 rows of x per pass; the f32 sums of 128 rows stay in that cache too.
+// Few rows of x: straight from the panels. More: a block of columns of three panels is looked up once, into the L1 cache, and multiplied
+// with 8 rows of x per pass; the f32 sums stay in that cache too.
 #include "cpu/avx512/functions.h"
 #include "cpu/avx512/panel_scales.h"
 
@@ -9,10 +9,12 @@ namespace nq::cpu::avx512 {
 namespace {
 
 constexpr size_t direct_rows = 4;
+constexpr size_t direct_panels = 8;  // side by side: a memory reads several streams in turn faster than one
 constexpr size_t tile_rows = 8;
 constexpr size_t tile_panels = 3;
-constexpr size_t most_rows = 128;
-constexpr size_t prefetch_bytes = 4096;
+constexpr size_t most_tiles = 4;          // side by side
+constexpr size_t most_totals = 128;       // rows of x times tiles: 24 KiB of f32 sums
+constexpr size_t prefetch_columns = 256;  // 2 KiB ahead in each panel
 
 // Codes of 8 columns of 16 rows of W to codebook entries + 127, as four consecutive bytes of x's order in each lane.
 class byte_lookup {
@@ -46,81 +48,109 @@ inline __m512i broadcast_quad(const int8_t* p) {
     return _mm512_set1_epi32(quad);
 }
 
-inline __m512 load_bias(const float* bias, size_t panel, __mmask16 lanes) {
-    return bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
-}
-
-// One panel against all `rows` rows of x; a block is `vectors` vectors of codes.
-template <int rows, int vectors>
-void multiply_panel(const panels4bit& weights, const activations4bit& x, size_t panel, const float* bias, float* y, size_t y_stride) {
-    constexpr int chains = rows == 1 ? 2 : 1;
-    constexpr size_t block = vectors * 8;
-    const byte_lookup lookup(weights.codebook);
-    const size_t blocks = weights.columns / block, group_blocks = weights.blocksize / block;
-    const uint32_t* codes = weights.nibbles + panel * weights.columns * 2;
-    const int8_t* xb = x.codes;
-    const float* scales = x.scales;
-    const int32_t* offsets = x.offsets;
-    panel_scales absmax_of(weights, panel);
-    __m512 total[rows];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r) total[r] = _mm512_setzero_ps();
-    const size_t groups = blocks / group_blocks;
-    __m512 next_absmax = absmax_of.at(0);  // looked up a group ahead, so that nothing waits for it
-    for (size_t group = 0; group < groups; ++group) {
-        const __m512 absmax = next_absmax;
-        if (group + 1 < groups) next_absmax = absmax_of.at(group + 1);
-        for (size_t b = 0; b < group_blocks; ++b) {
-            __m512i sum[rows][chains];
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; ++r) {
-                sum[r][0] = _mm512_set1_epi32(offsets[r]);
-                if (chains == 2) sum[r][chains - 1] = _mm512_setzero_si512();
-            }
-#pragma GCC unroll 8
-            for (int j = 0; j < vectors; ++j) {
-                _mm_prefetch(reinterpret_cast<const char*>(codes + j * 16) + prefetch_bytes, _MM_HINT_T0);
-                const __m512i packed = _mm512_load_si512(codes + j * 16);
-                const __m512i low = lookup.low(packed), high = lookup.high(packed);
-#pragma GCC unroll 4
-                for (int r = 0; r < rows; ++r) {
-                    const int8_t* quads = xb + static_cast<size_t>(r) * block + static_cast<size_t>(j) * 8;
-                    sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], low, broadcast_quad(quads));
-                    sum[r][chains - 1] = _mm512_dpbusd_epi32(sum[r][chains - 1], high, broadcast_quad(quads + 4));
-                }
-            }
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; ++r) {
-                const __m512i all = chains == 2 ? _mm512_add_epi32(sum[r][0], sum[r][chains - 1]) : sum[r][0];
-                total[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_mul_ps(absmax, _mm512_set1_ps(scales[r])), total[r]);
-            }
-            codes += vectors * 16;
-            xb += rows * block;
-            scales += rows;
-            offsets += rows;
-        }
-    }
+inline void store_row(const panels4bit& weights, size_t panel, __m512 total, const float* bias, float* y) {
     const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
-    const __m512 added = load_bias(bias, panel, lanes);
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r)
-        _mm512_mask_storeu_ps(y + static_cast<size_t>(r) * y_stride + panel * 16, lanes, _mm512_add_ps(total[r], added));
+    const __m512 added = bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, bias + panel * 16);
+    _mm512_mask_storeu_ps(y + panel * 16, lanes, _mm512_add_ps(total, added));
 }
 
-// One block of columns of up to tile_panels panels: unsigned weights, the panels' absmax, and for each row of x the f32 sums so far.
-struct tile_block {
-    alignas(64) uint8_t weights[tile_panels][64 * 16];
-    __m512 absmax[tile_panels];
-    __m512 total[most_rows][tile_panels];
+// Where the codes of a strip's panels stand, and what to prefetch meanwhile: as far ahead in each panel or, at its end, the beginning of
+// the panel that takes its place in the next strip.
+struct strip_position {
+    const uint32_t* codes;
+    const uint32_t* ahead;
+
+    strip_position(const panels4bit& weights, size_t first, size_t panels, size_t column)
+        : codes(weights.nibbles + first * weights.columns * 2 + column * 2),
+          ahead(codes + prefetch_columns * 2 + (weights.columns - column > prefetch_columns ? 0 : (panels - 1) * weights.columns * 2)) {}
 };
 
-// x, scales and offsets of the first of `rows` rows.
+// total[row] += one block of columns of one panel, against all `rows` rows of x; a block is `vectors` vectors of codes.
+template <int rows, int vectors>
+inline void multiply_turn(const uint32_t* codes, const uint32_t* ahead, const byte_lookup& lookup, __m512 absmax, const activations4bit& x,
+                          size_t block, __m512* total) {
+    constexpr int chains = rows == 1 ? 2 : 1;
+    constexpr size_t width = vectors * 8;
+    const int8_t* quads = x.codes + block * rows * width;
+    int32x16 sum[rows][chains];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) {
+        sum[r][0] = broadcast(x.offsets[block * rows + static_cast<size_t>(r)]);
+        if (chains == 2) sum[r][chains - 1] = broadcast(0);
+    }
+#pragma GCC unroll 8
+    for (size_t j = 0; j < vectors; ++j) {
+        _mm_prefetch(reinterpret_cast<const char*>(ahead + j * 16), _MM_HINT_T0);
+        const __m512i packed = _mm512_load_si512(codes + j * 16);
+        const __m512i low = lookup.low(packed), high = lookup.high(packed);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < rows; ++r) {
+            sum[r][0] = add_products(sum[r][0], low, broadcast_quad(quads + r * width + j * 8));
+            sum[r][chains - 1] = add_products(sum[r][chains - 1], high, broadcast_quad(quads + r * width + j * 8 + 4));
+        }
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < rows; ++r) {
+        const int32x16 all = chains == 2 ? sum[r][0] + sum[r][chains - 1] : sum[r][0];
+        total[r] = _mm512_fmadd_ps(to_f32(all), _mm512_mul_ps(absmax, _mm512_set1_ps(x.scales[block * rows + r])), total[r]);
+    }
+}
+
+// Up to direct_panels panels side by side against all `rows` rows of x.
+template <int rows, int vectors>
+void multiply_strip(const panels4bit& weights, const activations4bit& x, size_t first, size_t panels, const float* bias, float* y,
+                    size_t y_stride) {
+    constexpr size_t width = vectors * 8;
+    const byte_lookup lookup(weights.codebook);
+    const size_t panel_words = weights.columns * 2;
+    panel_scales scales[direct_panels];
+    __m512 total[direct_panels][rows];
+    for (size_t p = 0; p < panels; ++p) {
+        scales[p] = panel_scales(weights, first + p);
+        for (int r = 0; r < rows; ++r) total[p][r] = _mm512_setzero_ps();
+    }
+    size_t column = 0;
+    for (size_t group = 0; column < weights.columns; ++group) {
+        for (const size_t end = column + weights.blocksize; column < end; column += width) {
+            const strip_position at(weights, first, panels, column);
+            for (size_t p = 0; p < panels; ++p) {
+                multiply_turn<rows, vectors>(at.codes + p * panel_words, at.ahead + p * panel_words, lookup, scales[p].at(group), x,
+                                             column / width, total[p]);
+                keep_in_memory();
+            }
+        }
+    }
+    for (size_t p = 0; p < panels; ++p)
+        for (size_t r = 0; r < rows; ++r) store_row(weights, first + p, total[p][r], bias, y + r * y_stride);
+}
+
+// One block of columns of up to tile_panels panels as unsigned weights, with the panels' absmax.
+struct tile {
+    alignas(64) uint8_t weights[tile_panels][64 * 16];
+    __m512 absmax[tile_panels];
+};
+
+template <int panels, int vectors>
+void look_up(const byte_lookup& lookup, const uint32_t* codes, const uint32_t* ahead, size_t panel_words, tile& t) {
+    for (size_t p = 0; p < panels; ++p, codes += panel_words, ahead += panel_words) {
+#pragma GCC unroll 8
+        for (size_t j = 0; j < vectors; ++j) {
+            _mm_prefetch(reinterpret_cast<const char*>(ahead + j * 16), _MM_HINT_T0);
+            const __m512i packed = _mm512_load_si512(codes + j * 16);
+            _mm512_store_si512(t.weights[p] + j * 128, lookup.low(packed));
+            _mm512_store_si512(t.weights[p] + j * 128 + 64, lookup.high(packed));
+        }
+    }
+}
+
+// total[row][panel] += the tile against `rows` rows of x: codes, scales and offsets of the first.
 template <int rows, int panels, int vectors>
-void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales, const int32_t* offsets, __m512 (*total)[tile_panels]) {
-    constexpr size_t block = vectors * 8;
+void multiply_rows(const tile& t, const int8_t* x, const float* scales, const int32_t* offsets, __m512 (*total)[tile_panels]) {
+    constexpr size_t width = vectors * 8;
     int32x16 sum[rows][panels];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
+        _mm_prefetch(reinterpret_cast<const char*>(x + static_cast<size_t>(rows + r) * width), _MM_HINT_T0);
         const int32x16 offset = broadcast(offsets[r]);
 #pragma GCC unroll 3
         for (int p = 0; p < panels; ++p) sum[r][p] = offset;
@@ -129,10 +159,10 @@ void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales,
     for (size_t quad = 0; quad < vectors * 2; ++quad) {
         __m512i w[panels];
 #pragma GCC unroll 3
-        for (int p = 0; p < panels; ++p) w[p] = _mm512_load_si512(tile.weights[p] + quad * 64);
+        for (int p = 0; p < panels; ++p) w[p] = _mm512_load_si512(t.weights[p] + quad * 64);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r) {
-            const __m512i xq = broadcast_quad(x + static_cast<size_t>(r) * block + quad * 4);
+            const __m512i xq = broadcast_quad(x + static_cast<size_t>(r) * width + quad * 4);
 #pragma GCC unroll 3
             for (int p = 0; p < panels; ++p) sum[r][p] = add_products(sum[r][p], w[p], xq);
         }
@@ -141,52 +171,69 @@ void multiply_rows(const tile_block& tile, const int8_t* x, const float* scales,
     for (int r = 0; r < rows; ++r) {
         const __m512 scale = _mm512_set1_ps(scales[r]);
 #pragma GCC unroll 3
-        for (int p = 0; p < panels; ++p)
-            total[r][p] = _mm512_fmadd_ps(to_f32(sum[r][p]), _mm512_mul_ps(tile.absmax[p], scale), total[r][p]);
+        for (int p = 0; p < panels; ++p) total[r][p] = _mm512_fmadd_ps(to_f32(sum[r][p]), _mm512_mul_ps(t.absmax[p], scale), total[r][p]);
     }
 }
 
-// Rows first .. first + count of x (at most most_rows) against `panels` panels, over all columns.
+// total[row][panel] += one block of columns of `panels` panels against rows first .. first + count of x.
 template <int panels, int vectors>
-void multiply_strip(const panels4bit& weights, const activations4bit& x, size_t first, size_t count, size_t panel, const float* bias,
-                    float* y, size_t y_stride) {
-    using kernel = void (*)(const tile_block&, const int8_t*, const float*, const int32_t*, __m512(*)[tile_panels]);
+void multiply_tile(const tile& t, const activations4bit& x, size_t first, size_t count, size_t block, __m512 (*total)[tile_panels]) {
+    using kernel = void (*)(const tile&, const int8_t*, const float*, const int32_t*, __m512(*)[tile_panels]);
     static constexpr kernel by_rows[tile_rows] = {multiply_rows<1, panels, vectors>, multiply_rows<2, panels, vectors>,
                                                   multiply_rows<3, panels, vectors>, multiply_rows<4, panels, vectors>,
                                                   multiply_rows<5, panels, vectors>, multiply_rows<6, panels, vectors>,
                                                   multiply_rows<7, panels, vectors>, multiply_rows<8, panels, vectors>};
-    constexpr size_t block = vectors * 8;
-    tile_block tile;
-    for (size_t r = 0; r < count; ++r)
-        for (int p = 0; p < panels; ++p) tile.total[r][p] = _mm512_setzero_ps();
+    size_t row = 0;
+    for (size_t passes = (count + tile_rows - 1) / tile_rows; passes > 0; --passes) {
+        const size_t rows = (count - row + passes - 1) / passes;
+        const size_t at = block * x.rows + first + row;
+        by_rows[rows - 1](t, x.codes + at * (vectors * 8), x.scales + at, x.offsets + at, total + row);
+        row += rows;
+    }
+}
+
+// Rows first .. first + count of x against `panels` panels side by side, three (of four, two) at a time: one panel alone would load x once
+// for each product. count * panels is at most most_totals.
+template <int vectors>
+void multiply_tiles(const panels4bit& weights, const activations4bit& x, size_t first, size_t count, size_t first_panel, size_t panels,
+                    const float* bias, float* y, size_t y_stride) {
+    constexpr size_t width = vectors * 8;
     const byte_lookup lookup(weights.codebook);
-    const size_t blocks = weights.columns / block, group_blocks = weights.blocksize / block;
-    panel_scales absmax_of[tile_panels] = {{weights, panel}, {weights, panel + (panels > 1 ? 1 : 0)}, {weights, panel + panels - 1}};
-    for (size_t b = 0; b < blocks; ++b) {
-        for (size_t p = 0; p < panels; ++p) {
-            if (b % group_blocks == 0) tile.absmax[p] = absmax_of[p].at(b / group_blocks);
-            const uint32_t* codes = weights.nibbles + ((panel + p) * blocks + b) * (block * 2);
-#pragma GCC unroll 8
-            for (size_t j = 0; j < vectors; ++j) {
-                _mm_prefetch(reinterpret_cast<const char*>(codes + j * 16) + prefetch_bytes, _MM_HINT_T0);
-                const __m512i packed = _mm512_load_si512(codes + j * 16);
-                _mm512_store_si512(tile.weights[p] + j * 128, lookup.low(packed));
-                _mm512_store_si512(tile.weights[p] + j * 128 + 64, lookup.high(packed));
+    const size_t panel_words = weights.columns * 2;
+    tile t;
+    __m512 total[most_totals][tile_panels];
+    panel_scales scales[most_tiles * tile_panels];
+    for (size_t p = 0; p < panels; ++p) scales[p] = panel_scales(weights, first_panel + p);
+    const size_t tiles = (panels + tile_panels - 1) / tile_panels;
+    for (size_t i = 0; i < tiles * count; ++i)
+        for (__m512& sum : total[i]) sum = _mm512_setzero_ps();
+    for (size_t column = 0; column < weights.columns; column += width) {
+        const strip_position at(weights, first_panel, panels, column);
+        size_t panel = 0;
+        for (size_t i = 0; i < tiles; ++i) {
+            const size_t size = (panels - panel + tiles - i - 1) / (tiles - i);
+            for (size_t p = 0; p < size; ++p) t.absmax[p] = scales[panel + p].at(column / weights.blocksize);
+            const uint32_t *codes = at.codes + panel * panel_words, *ahead = at.ahead + panel * panel_words;
+            if (size == 3) {
+                look_up<3, vectors>(lookup, codes, ahead, panel_words, t);
+                multiply_tile<3, vectors>(t, x, first, count, column / width, total + i * count);
+            } else if (size == 2) {
+                look_up<2, vectors>(lookup, codes, ahead, panel_words, t);
+                multiply_tile<2, vectors>(t, x, first, count, column / width, total + i * count);
+            } else {
+                look_up<1, vectors>(lookup, codes, ahead, panel_words, t);
+                multiply_tile<1, vectors>(t, x, first, count, column / width, total + i * count);
             }
-        }
-        size_t row = 0;
-        for (size_t passes = (count + tile_rows - 1) / tile_rows; passes > 0; --passes) {
-            const size_t rows = (count - row + passes - 1) / passes;
-            const size_t at = b * x.rows + first + row;
-            by_rows[rows - 1](tile, x.codes + at * block, x.scales + at, x.offsets + at, tile.total + row);
-            row += rows;
+            panel += size;
         }
     }
-    for (size_t p = 0; p < panels; ++p) {
-        const __mmask16 lanes = first_lanes(weights.rows - (panel + p) * 16);
-        const __m512 added = load_bias(bias, panel + p, lanes);
+    size_t panel = 0;
+    for (size_t i = 0; i < tiles; ++i) {
+        const size_t size = (panels - panel + tiles - i - 1) / (tiles - i);
         for (size_t r = 0; r < count; ++r)
-            _mm512_mask_storeu_ps(y + (first + r) * y_stride + (panel + p) * 16, lanes, _mm512_add_ps(tile.total[r][p], added));
+            for (size_t p = 0; p < size; ++p)
+                store_row(weights, first_panel + panel + p, total[i * count + r][p], bias, y + (first + r) * y_stride);
+        panel += size;
     }
 }
 
@@ -194,27 +241,24 @@ template <int vectors>
 void product(const panels4bit& weights, const activations4bit& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
              size_t panel_end) {
     if (x.rows <= direct_rows) {
-        using kernel = void (*)(const panels4bit&, const activations4bit&, size_t, const float*, float*, size_t);
-        static constexpr kernel by_rows[direct_rows] = {multiply_panel<1, vectors>, multiply_panel<2, vectors>, multiply_panel<3, vectors>,
-                                                        multiply_panel<4, vectors>};
-        for (size_t panel = panel_begin; panel < panel_end; ++panel) by_rows[x.rows - 1](weights, x, panel, bias, y, y_stride);
+        using kernel = void (*)(const panels4bit&, const activations4bit&, size_t, size_t, const float*, float*, size_t);
+        static constexpr kernel by_rows[direct_rows] = {multiply_strip<1, vectors>, multiply_strip<2, vectors>, multiply_strip<3, vectors>,
+                                                        multiply_strip<4, vectors>};
+        for (size_t panel = panel_begin; panel < panel_end; panel += direct_panels) {
+            const size_t panels = panel_end - panel < direct_panels ? panel_end - panel : direct_panels;
+            by_rows[x.rows - 1](weights, x, panel, panels, bias, y, y_stride);
+        }
         return;
     }
     size_t first = 0;
-    for (size_t chunks = (x.rows + most_rows - 1) / most_rows; chunks > 0; --chunks) {
+    for (size_t chunks = (x.rows + most_totals - 1) / most_totals; chunks > 0; --chunks) {
         const size_t count = (x.rows - first + chunks - 1) / chunks;
-        for (size_t panel = panel_begin; panel < panel_end;) {
-            const size_t left = panel_end - panel;
-            if (left == 3 || left > 4) {
-                multiply_strip<3, vectors>(weights, x, first, count, panel, bias, y, y_stride);
-                panel += 3;
-            } else if (left != 1) {  // 4 are two pairs: one panel alone loads x once for each product
-                multiply_strip<2, vectors>(weights, x, first, count, panel, bias, y, y_stride);
-                panel += 2;
-            } else {
-                multiply_strip<1, vectors>(weights, x, first, count, panel, bias, y, y_stride);
-                panel += 1;
-            }
+        const size_t tiles = most_totals / count < most_tiles ? most_totals / count : most_tiles;
+        size_t panel = panel_begin;
+        for (size_t strips = (panel_end - panel - 1) / (tiles * tile_panels) + 1; strips > 0; --strips) {
+            const size_t panels = (panel_end - panel + strips - 1) / strips;
+            multiply_tiles<vectors>(weights, x, first, count, panel, panels, bias, y, y_stride);
+            panel += panels;
         }
         first += count;
     }
