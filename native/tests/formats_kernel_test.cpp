@@ -1,4 +1,6 @@
 // Quantizers and dequantizers of one block or row: every implementation gives the bits that the formats define.
+#include <algorithm>
+
 #include "formats/codebooks.h"
 #include "kernel_testing.h"
 
@@ -66,53 +68,130 @@ TEST_P(FormatsKernel, AbsmaxIsTheLargestMagnitude) {
     }
 }
 
+// Values as a kernel takes them: at any address, a type of their own, ending at an inaccessible page.
+struct encoded {
+    encoded(const std::vector<float>& x, nq_dtype dtype) : bytes(x.size() * (dtype == NQ_DTYPE_F32 ? 4 : 2)), values(x) {
+        for (float& v : values) v = through(dtype, v);
+        scalar_kernels.convert_from_f32(x.data(), bytes.data(), dtype, x.size());
+    }
+    guarded<char> bytes;
+    std::vector<float> values;  // as held
+};
+
+struct quantized_4bit {
+    quantized_4bit(const kernels& k, const encoded& x, nq_dtype dtype, uint32_t blocksize, nq_quant_type type)
+        : packed((x.values.size() + 1) / 2), absmax((x.values.size() + blocksize - 1) / blocksize) {
+        finite = k.quantize_4bit(x.bytes.data(), dtype, x.values.size(), blocksize, type, packed.data(), absmax.data());
+    }
+    uint8_t code(size_t i) const { return i % 2 == 0 ? packed[i / 2] >> 4 : packed[i / 2] & 15; }
+
+    guarded<uint8_t> packed;
+    guarded<float> absmax;
+    bool finite;
+};
+
 TEST_P(FormatsKernel, FourBitCodesAreTheNearestCodebookEntries) {
     for (const nq_quant_type type : {NQ_QUANT_TYPE_NF4, NQ_QUANT_TYPE_FP4}) {
         const float* codebook = formats::codebook_4bit(type);
         for (const std::vector<float>& block : nasty_blocks()) {
-            const guarded<float> x(block);
-            const guarded<uint8_t> codes(block.size()), reference(block.size());
-            const float absmax = largest_magnitude(block);
-            kernel().quantize_4bit_block(x.data(), x.size(), absmax, type, codes.data());
-            scalar_kernels.quantize_4bit_block(x.data(), x.size(), absmax, type, reference.data());
-            ASSERT_EQ(codes.values(), reference.values());
-            for (size_t i = 0; i < block.size(); ++i) {
-                const double y = scaled(block[i], absmax);
-                double best = INFINITY;
-                for (int code = 0; code < 16; ++code) best = std::fmin(best, std::fabs(y - static_cast<double>(codebook[code])));
-                ASSERT_LE(std::fabs(y - static_cast<double>(codebook[codes[i]])), best + 1e-7) << y;
-                if (y == 0) {
-                    ASSERT_EQ(codes[i], formats::zero_code_4bit(type));
+            for (const nq_dtype dtype : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+                const encoded x(block, dtype);
+                const quantized_4bit result(kernel(), x, dtype, 4096, type), reference(scalar_kernels, x, dtype, 4096, type);
+                ASSERT_TRUE(result.finite);
+                ASSERT_EQ(result.absmax[0], largest_magnitude(x.values));
+                ASSERT_EQ(result.packed.values(), reference.packed.values());
+                for (size_t i = 0; i < x.values.size(); ++i) {
+                    const double y = scaled(x.values[i], result.absmax[0]);
+                    double best = INFINITY;
+                    for (int code = 0; code < 16; ++code) best = std::fmin(best, std::fabs(y - static_cast<double>(codebook[code])));
+                    ASSERT_LE(std::fabs(y - static_cast<double>(codebook[result.code(i)])), best + 1e-7) << y;
+                    if (y == 0) {
+                        ASSERT_EQ(result.code(i), formats::zero_code_4bit(type));
+                    }
+                }
+                if (x.values.size() % 2 == 1) {
+                    EXPECT_EQ(result.code(x.values.size()), formats::zero_code_4bit(type)) << "the odd end";
                 }
             }
         }
     }
 }
 
+TEST_P(FormatsKernel, FourBitBlocksFollowEachOther) {
+    for (const nq_dtype dtype : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+        for (const nq_quant_type type : {NQ_QUANT_TYPE_NF4, NQ_QUANT_TYPE_FP4}) {
+            for (const uint32_t blocksize : {32u, 64u, 128u, 4096u}) {
+                for (const size_t n : {1, 31, 63, 64, 65, 97, 192, 321, 4100, 9000}) {
+                    std::vector<float> values = normal_values(n, static_cast<uint32_t>(n));
+                    for (size_t i = 0; i < n; ++i) {  // blocks of different sizes of number, some of zeros, some subnormal
+                        const size_t block = i / blocksize % 5;
+                        values[i] *= block == 1 ? 0.0f : block == 2 ? 1e-39f : block == 3 ? 3e4f : 1.0f;
+                    }
+                    const encoded x(values, dtype);
+                    const quantized_4bit result(kernel(), x, dtype, blocksize, type), reference(scalar_kernels, x, dtype, blocksize, type);
+                    ASSERT_EQ(result.packed.values(), reference.packed.values()) << n << " in blocks of " << blocksize;
+                    ASSERT_EQ(result.absmax.values(), reference.absmax.values()) << n << " in blocks of " << blocksize;
+                }
+            }
+        }
+    }
+}
+
+TEST_P(FormatsKernel, FourBitCodesOfManyMagnitudesAreThoseOfTheDefinition) {
+    // Random bits: every exponent, and quotients that round both ways.
+    std::mt19937 generator(17);
+    std::vector<float> x(200000);
+    for (size_t i = 0; i < x.size(); ++i) {
+        do x[i] = formats::float_of(generator());
+        while (!std::isfinite(x[i]));
+        if (i % 640 >= 64) x[i] = std::ldexp(x[i] / std::ldexp(1.0f, std::ilogb(x[i])), static_cast<int>(generator() % 5) - 4);
+    }
+    for (const nq_dtype dtype : {NQ_DTYPE_F32, NQ_DTYPE_BF16}) {
+        for (const nq_quant_type type : {NQ_QUANT_TYPE_NF4, NQ_QUANT_TYPE_FP4}) {
+            const encoded source(x, dtype);
+            const quantized_4bit result(kernel(), source, dtype, 64, type), reference(scalar_kernels, source, dtype, 64, type);
+            ASSERT_TRUE(result.packed.values() == reference.packed.values());
+            ASSERT_TRUE(result.absmax.values() == reference.absmax.values());
+        }
+    }
+}
+
 TEST_P(FormatsKernel, FourBitMidpointsTakeTheLowerCode) {
     // absmax 1, so that y is the value itself: each threshold, and its neighbours.
-    std::vector<float> x;
-    std::vector<uint8_t> expected;
+    std::vector<float> x = {1.0f};
+    std::vector<uint8_t> expected = {15};
     for (int i = 0; i < 15; ++i) {
         const float t = formats::nf4_thresholds[i];
         x.insert(x.end(), {std::nextafter(t, -2.0f), t, std::nextafter(t, 2.0f)});
         expected.insert(expected.end(), {static_cast<uint8_t>(i), static_cast<uint8_t>(i), static_cast<uint8_t>(i + 1)});
     }
-    std::vector<uint8_t> codes(x.size());
-    kernel().quantize_4bit_block(x.data(), x.size(), 1.0f, NQ_QUANT_TYPE_NF4, codes.data());
-    EXPECT_EQ(codes, expected);
+    const quantized_4bit nf4(kernel(), encoded(x, NQ_DTYPE_F32), NQ_DTYPE_F32, 64, NQ_QUANT_TYPE_NF4);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(nf4.code(i), expected[i]) << x[i];
 
-    x.clear();
-    expected.clear();
+    x = {1.0f, -1.0f};
+    expected = {3, 11};
     for (int i = 0; i < 7; ++i) {
         const float t = formats::fp4_thresholds[i];
         const uint8_t low = formats::fp4_magnitude_codes[i], high = formats::fp4_magnitude_codes[i + 1];
         x.insert(x.end(), {t, std::nextafter(t, 2.0f), -t, -std::nextafter(t, 2.0f)});
         expected.insert(expected.end(), {low, high, static_cast<uint8_t>(low | 8), static_cast<uint8_t>(high | 8)});
     }
-    codes.resize(x.size());
-    kernel().quantize_4bit_block(x.data(), x.size(), 1.0f, NQ_QUANT_TYPE_FP4, codes.data());
-    EXPECT_EQ(codes, expected);
+    const quantized_4bit fp4(kernel(), encoded(x, NQ_DTYPE_F32), NQ_DTYPE_F32, 64, NQ_QUANT_TYPE_FP4);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(fp4.code(i), expected[i]) << x[i];
+}
+
+TEST_P(FormatsKernel, FourBitRefusesBlocksThatAreNotFinite) {
+    for (const nq_dtype dtype : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+        for (const float bad : {nan_value, -nan_value, INFINITY, -INFINITY}) {
+            for (const size_t at : {0, 31, 64, 95, 127, 128, 140}) {
+                std::vector<float> values = normal_values(141, 9);
+                values[at] = bad;
+                const quantized_4bit result(kernel(), encoded(values, dtype), dtype, 64, NQ_QUANT_TYPE_NF4);
+                EXPECT_FALSE(result.finite);
+                for (size_t block = 0; block < 3; ++block) EXPECT_EQ(std::isfinite(result.absmax[block]), block != at / 64) << at;
+            }
+        }
+    }
 }
 
 TEST_P(FormatsKernel, FourBitDequantizationIsTheRoundedProductAtAnyOffset) {
@@ -143,13 +222,14 @@ TEST_P(FormatsKernel, FourBitDequantizationIsTheRoundedProductAtAnyOffset) {
 
 TEST_P(FormatsKernel, EightBitCodesAreTheNearestMapEntries) {
     for (const float* map : {formats::dynamic_map_signed, formats::dynamic_map_unsigned}) {
-        const guarded<float> guarded_map(std::vector<float>(map, map + 256));
+        const formats::map_search& search = *formats::map_search::of_dynamic_map(map);
+        ASSERT_TRUE(search.exact());
         for (const std::vector<float>& block : nasty_blocks()) {
             const guarded<float> x(block);
             const guarded<uint8_t> codes(block.size()), reference(block.size());
             const float absmax = largest_magnitude(block);
-            kernel().quantize_8bit_block(x.data(), x.size(), absmax, guarded_map.data(), codes.data());
-            scalar_kernels.quantize_8bit_block(x.data(), x.size(), absmax, map, reference.data());
+            kernel().quantize_8bit_block(x.data(), x.size(), absmax, search, codes.data());
+            scalar_kernels.quantize_8bit_block(x.data(), x.size(), absmax, search, reference.data());
             ASSERT_EQ(codes.values(), reference.values());
             for (size_t i = 0; i < block.size(); ++i) {
                 const double y = scaled(block[i], absmax);
@@ -162,21 +242,60 @@ TEST_P(FormatsKernel, EightBitCodesAreTheNearestMapEntries) {
 }
 
 TEST_P(FormatsKernel, EightBitMidpointsTakeTheEvenIndex) {
-    const float* map = formats::dynamic_map_signed;
+    for (const float* map : {formats::dynamic_map_signed, formats::dynamic_map_unsigned}) {
+        std::vector<float> x;
+        std::vector<uint8_t> expected;
+        for (int i = 0; i < 255; ++i) {
+            const float t = 0.5f * (map[i] + map[i + 1]);
+            x.insert(x.end(), {std::nextafter(t, -2.0f), t, std::nextafter(t, 2.0f)});
+            for (const int code : {i, i % 2 == 0 ? i : i + 1, i + 1}) expected.push_back(static_cast<uint8_t>(code));
+        }
+        for (int i = 0; i < 256; ++i) {
+            x.push_back(map[i]);
+            expected.push_back(static_cast<uint8_t>(i));
+        }
+        std::vector<uint8_t> codes(x.size());
+        kernel().quantize_8bit_block(x.data(), x.size(), 1.0f, *formats::map_search::of_dynamic_map(map), codes.data());
+        EXPECT_EQ(codes, expected);
+    }
+}
+
+TEST_P(FormatsKernel, EightBitCodesOfEveryMagnitudeAreThoseOfTheDefinition) {
+    // Every upper half of a number up to 1, with lower halves on both ends and in between, of both signs.
     std::vector<float> x;
-    std::vector<uint8_t> expected;
-    for (int i = 0; i < 255; ++i) {
-        const float t = 0.5f * (map[i] + map[i + 1]);
-        x.insert(x.end(), {std::nextafter(t, -2.0f), t, std::nextafter(t, 2.0f)});
-        for (const int code : {i, i % 2 == 0 ? i : i + 1, i + 1}) expected.push_back(static_cast<uint8_t>(code));
+    for (uint32_t upper = 0; upper <= 0x3f80; ++upper)
+        for (const uint32_t lower : {0x0000u, 0x0001u, 0x3333u, 0x8000u, 0xcccdu, 0xffffu})
+            for (const uint32_t sign : {0x00000000u, 0x80000000u})
+                if (upper < 0x3f80 || lower == 0) x.push_back(formats::float_of(sign | upper << 16 | lower));
+    for (const float* map : {formats::dynamic_map_signed, formats::dynamic_map_unsigned}) {
+        const formats::map_search& search = *formats::map_search::of_dynamic_map(map);
+        std::vector<uint8_t> codes(x.size()), reference(x.size());
+        kernel().quantize_8bit_block(x.data(), x.size(), 1.0f, search, codes.data());
+        scalar_kernels.quantize_8bit_block(x.data(), x.size(), 1.0f, search, reference.data());
+        for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(codes[i], reference[i]) << x[i];
     }
+}
+
+TEST_P(FormatsKernel, EightBitCodesOfAnyAscendingMapAreTheNearestEntries) {
+    std::vector<float> linear(256), crowded(256), wide(256), equal(256, 0.25f), random = normal_values(256, 3, 0.3f);
     for (int i = 0; i < 256; ++i) {
-        x.push_back(map[i]);
-        expected.push_back(static_cast<uint8_t>(i));
+        linear[static_cast<size_t>(i)] = static_cast<float>(i - 127) / 128;
+        crowded[static_cast<size_t>(i)] = 0.5f + static_cast<float>(i) * 0x1p-20f;
+        wide[static_cast<size_t>(i)] = static_cast<float>(i - 128) / 16;
     }
-    std::vector<uint8_t> codes(x.size());
-    kernel().quantize_8bit_block(x.data(), x.size(), 1.0f, map, codes.data());
-    EXPECT_EQ(codes, expected);
+    std::sort(random.begin(), random.end());
+    const std::vector<float> x = normal_values(5000, 4);
+    const float absmax = largest_magnitude(x);
+    for (const std::vector<float>& map : {linear, crowded, wide, equal, random}) {
+        const formats::map_search search(map.data());
+        std::vector<uint8_t> codes(x.size()), reference(x.size());
+        kernel().quantize_8bit_block(x.data(), x.size(), absmax, search, codes.data());
+        scalar_kernels.quantize_8bit_block(x.data(), x.size(), absmax, search, reference.data());
+        EXPECT_EQ(codes, reference);
+    }
+    EXPECT_TRUE(formats::map_search(linear.data()).exact());
+    EXPECT_FALSE(formats::map_search(crowded.data()).exact()) << "many midpoints in a cell";
+    EXPECT_FALSE(formats::map_search(wide.data()).exact()) << "midpoints beyond 1";
 }
 
 TEST_P(FormatsKernel, EightBitDequantizationIsTheRoundedProduct) {

@@ -1,10 +1,11 @@
 #include "cpu/block_quantization.h"
 
 #include <cmath>
+#include <optional>
 
 #include "cpu/staging.h"
 #include "error.h"
-#include "formats/codebooks.h"
+#include "formats/map_search.h"
 
 namespace nq::cpu {
 
@@ -26,6 +27,15 @@ float load_block(const kernels& k, const flat_values& source, size_t first, size
 size_t index_of_not_finite(const float* values, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (!std::isfinite(values[i])) return i;
+    }
+    return n;
+}
+
+size_t index_of_not_finite(const kernels& k, const flat_values& source, size_t first, size_t n) {
+    float values[chunk_values];
+    for (size_t i = 0; i < n; i += chunk_values) {
+        const size_t part = std::min(chunk_values, n - i);
+        if (!std::isfinite(load_block(k, source, first + i, part, values))) return i + index_of_not_finite(values, part);
     }
     return n;
 }
@@ -52,22 +62,11 @@ void quantize_flat_4bit(cpu_backend& device, const flat_values& source, nq_quant
                         float* absmax) {
     const kernels& k = device.kernel();
     first_index bad;
-    device.parallel((source.count - 1) / blocksize + 1, 4 * blocksize, [&](size_t begin, size_t end, uint32_t) {
-        float values[chunk_values];
-        uint8_t codes[chunk_values + 1];
-        for (size_t block = begin; block < end; block++) {
-            const size_t first = block * blocksize, n = std::min<size_t>(blocksize, source.count - first);
-            const float largest = load_block(k, source, first, n, values);
-            if (!std::isfinite(largest)) {
-                bad.offer(first + index_of_not_finite(values, n));
-                continue;
-            }
-            absmax[block] = largest;
-            k.quantize_4bit_block(values, n, largest, type, codes);
-            codes[n] = formats::zero_code_4bit(type);
-            uint8_t* bytes = packed + first / 2;  // blocks have an even number of values, so they share no byte
-            for (size_t i = 0; i < n; i += 2) bytes[i / 2] = static_cast<uint8_t>(codes[i] << 4 | codes[i + 1]);
-        }
+    // Pieces of whole blocks, which have an even number of values and so share no byte.
+    device.parallel((source.count - 1) / chunk_values + 1, 4 * chunk_values, [&](size_t begin, size_t end, uint32_t) {
+        const size_t first = begin * chunk_values, n = std::min(end * chunk_values, source.count) - first;
+        if (!k.quantize_4bit(element(source, first), source.dtype, n, blocksize, type, packed + first / 2, absmax + first / blocksize))
+            bad.offer(first + index_of_not_finite(k, source, first, n));
     });
     if (bad.found()) fail_not_finite(source, bad.get());
 }
@@ -75,8 +74,11 @@ void quantize_flat_4bit(cpu_backend& device, const flat_values& source, nq_quant
 void quantize_flat_8bit(cpu_backend& device, const flat_values& source, float offset, const float* map, uint32_t blocksize, uint8_t* codes,
                         float* absmax) {
     const kernels& k = device.kernel();
+    std::optional<formats::map_search> own;
+    const formats::map_search* search = formats::map_search::of_dynamic_map(map);
+    if (search == nullptr) search = &own.emplace(map);
     first_index bad;
-    device.parallel((source.count - 1) / blocksize + 1, 16 * size_t{blocksize}, [&](size_t begin, size_t end, uint32_t) {
+    device.parallel((source.count - 1) / blocksize + 1, 4 * size_t{blocksize}, [&](size_t begin, size_t end, uint32_t) {
         float values[chunk_values];
         const auto load = [&](size_t at, size_t n) {
             k.convert_to_f32(element(source, at), source.dtype, values, n);
@@ -99,17 +101,33 @@ void quantize_flat_8bit(cpu_backend& device, const flat_values& source, float of
             for (size_t at = first; at < last; at += chunk_values) {
                 const size_t n = std::min(chunk_values, last - at);
                 if (last - first > chunk_values) load(at, n);  // else still there
-                k.quantize_8bit_block(values, n, largest, map, codes + at);
+                k.quantize_8bit_block(values, n, largest, *search, codes + at);
             }
         }
     });
     if (bad.found()) fail_not_finite(source, bad.get());
 }
 
-float mean_of(const flat_values& source) {
+float mean_of(cpu_backend& device, const flat_values& source) {
     const float* values = static_cast<const float*>(source.data);
+    // Sums of pieces, each in eight chains, whoever makes them: the same bits on any number of threads.
+    constexpr size_t chains = 8;
+    const size_t pieces = (source.count - 1) / chunk_values + 1;
+    const auto sums = device.scratch().take_array<double>(pieces);
+    device.parallel(pieces, chunk_values, [&](size_t begin, size_t end, uint32_t) {
+        for (size_t piece = begin; piece < end; piece++) {
+            const size_t first = piece * chunk_values, n = std::min(chunk_values, source.count - first);
+            double sum[chains] = {};
+            for (size_t i = 0; i < n / chains * chains; i += chains) {
+                for (size_t c = 0; c < chains; c++) sum[c] += values[first + i + c];
+            }
+            for (size_t i = n / chains * chains; i < n; i++) sum[0] += values[first + i];
+            for (size_t c = 1; c < chains; c++) sum[0] += sum[c];
+            sums.as<double>()[piece] = sum[0];
+        }
+    });
     double sum = 0;
-    for (size_t i = 0; i < source.count; i++) sum += values[i];
+    for (size_t piece = 0; piece < pieces; piece++) sum += sums.as<double>()[piece];
     if (!std::isfinite(sum)) fail_not_finite(source, index_of_not_finite(values, source.count));
     return static_cast<float>(sum / static_cast<double>(source.count));
 }

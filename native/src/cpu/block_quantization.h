@@ -30,6 +30,8 @@ float load_block(const kernels& k, const flat_values& source, size_t first, size
 
 // Index of the first value that is NaN or infinite; n if there is none.
 size_t index_of_not_finite(const float* values, size_t n);
+// The same for n values of `source` from `first` on, counted from there.
+size_t index_of_not_finite(const kernels& k, const flat_values& source, size_t first, size_t n);
 
 // f16(value) as f32; finite values beyond its range become +-65504. In place allowed.
 void round_to_f16_saturating(const kernels& k, const float* source, size_t n, float* destination);
@@ -45,7 +47,8 @@ void quantize_flat_4bit(cpu_backend& device, const flat_values& source, nq_quant
 void quantize_flat_8bit(cpu_backend& device, const flat_values& source, float offset, const float* map, uint32_t blocksize, uint8_t* codes,
                         float* absmax);
 
-// Mean of f32 values, summed in f64 and rounded once. INVALID_DATA if a value is not finite.
-float mean_of(const flat_values& source);
+// Mean of f32 values, summed in f64 in an order that depends on their number alone, and rounded once. INVALID_DATA if a value is not
+// finite.
+float mean_of(cpu_backend& device, const flat_values& source);
 
 }  // namespace nq::cpu

@@ -58,7 +58,7 @@ void cpu_backend::dequantize_blockwise(const tensor& codes, const tensor& map, c
 void cpu_backend::quantize_absmax(const tensor& absmax, const tensor& map, uint32_t nested_blocksize, const tensor& codes,
                                   const tensor& nested_absmax, const tensor& offset) {
     const flat_values values{absmax.data, NQ_DTYPE_F32, absmax.count()};
-    const float mean = mean_of(values);
+    const float mean = mean_of(*this, values);
     quantize_flat_8bit(*this, values, mean, static_cast<const float*>(map.data), nested_blocksize, static_cast<uint8_t*>(codes.data),
                        static_cast<float*>(nested_absmax.data));
     *static_cast<float*>(offset.data) = mean;

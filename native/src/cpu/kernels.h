@@ -11,6 +11,7 @@
 
 #include "cpu/kv_page.h"
 #include "cpu/panels.h"
+#include "formats/map_search.h"
 #include "nativequant/nativequant.h"
 
 namespace nq::cpu {
@@ -44,13 +45,16 @@ struct kernels {
     // --- formats
     // Largest |x|; NaN if a value is NaN, infinity if one is infinite.
     float (*absmax)(const float* x, size_t n);
-    // One 4-bit block of n values (n = blocksize, or fewer at the end): codes one per byte. absmax finite.
-    void (*quantize_4bit_block)(const float* x, size_t n, float absmax, nq_quant_type type, uint8_t* codes);
+    // n values of type dtype at any address, in blocks of `blocksize` (a multiple of 32; the last may be shorter): absmax[b] = largest |x|,
+    // packed codes with the first of two in the high nibble, an odd n ending with the code of 0. False if a value is NaN or infinite: then
+    // the absmax of its block is not finite and the codes of that block are of no use.
+    bool (*quantize_4bit)(const void* source, nq_dtype dtype, size_t n, uint32_t blocksize, nq_quant_type type, uint8_t* packed,
+                          float* absmax);
     // values[i] = codebook[code of flat element first + i] * absmax[(first + i) / blocksize]
     void (*dequantize_4bit)(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize,
                             float* values);
-    // One 8-bit block: nearest map entry, ties to the even index.
-    void (*quantize_8bit_block)(const float* x, size_t n, float absmax, const float* map, uint8_t* codes);
+    // One 8-bit block: nearest entry of the searched map, ties to the even index. |x| <= absmax.
+    void (*quantize_8bit_block)(const float* x, size_t n, float absmax, const formats::map_search& search, uint8_t* codes);
     // values[i] = map[codes[i]] * absmax
     void (*dequantize_8bit_block)(const uint8_t* codes, size_t n, const float* map, float absmax, float* values);
     // Largest |x| below threshold (threshold > 0) or of all (0); NaN if threshold is 0 and a value is not finite.
@@ -65,6 +69,12 @@ struct kernels {
     // f16; 128 where skip[i] != 0 (skip may be null), everywhere if row_absmax is 0 or NaN, and from n up to a multiple of 64.
     // |f16(x[i])| <= row_absmax wherever skip[i] is 0.
     void (*quantize_activations)(const float* x, size_t n, float row_absmax, const uint8_t* skip, uint8_t* codes);
+
+    // --- panels: `valid` (1 to 16) rows that begin `stride` bytes apart, at any address, become the 16 lanes; other lanes are 0
+    // panel[i * 16 + lane] = element i of row `lane`, for count elements of `width` 2 or 4 bytes
+    void (*interleave_rows)(const void* rows, size_t stride, size_t valid, size_t count, size_t width, void* panel);
+    // The same for count dwords of eight packed codes each (high nibble first), which get the nibble order of panels4bit.
+    void (*interleave_codes_4bit)(const uint8_t* rows, size_t stride, size_t valid, size_t count, uint32_t* nibbles);
 
     // --- linear: y[m][n] for the panels panel_begin <= p < panel_end and all M rows of x; bias (N values) may be null
     void (*linear)(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride,

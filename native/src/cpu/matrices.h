@@ -51,9 +51,11 @@ public:
     size_t blocks() const noexcept { return (count() - 1) / f_.blocksize + 1; }
     size_t nested_blocks() const noexcept { return f_.nested_blocksize == 0 ? 0 : (blocks() - 1) / f_.nested_blocksize + 1; }
 
-    // Writing: n codes (one per byte), or n / 2 packed bytes, of a row in panels from column `first` on; n and first are multiples of 8.
-    void store_codes(size_t row, size_t first, size_t n, const uint8_t* codes) noexcept;
-    void store_packed(size_t row, size_t first, size_t n, const uint8_t* packed) noexcept;
+    // Where a panel's codes from column `first`, a multiple of 8, lie.
+    uint32_t* panel_codes(size_t panel, size_t first) const noexcept {
+        return codes_.as<uint32_t>() + (panel * (f_.columns / 8) + first / 8) * panel_rows;
+    }
+    // n / 2 packed bytes of a row in panels from column `first` on; n and first are multiples of 8.
     void load_packed(size_t row, size_t first, size_t n, uint8_t* packed) const noexcept;
     // Flat matrices: the whole exchange format.
     uint8_t* flat_packed() const noexcept { return codes_.as<uint8_t>(); }
@@ -63,6 +65,8 @@ public:
     uint8_t* absmax_codes() const noexcept { return absmax_.as<uint8_t>(); }
     float* nested_absmax() const noexcept { return nested_ ? nested_->as<float>() + 256 : nullptr; }
     float* nested_map() const noexcept { return nested_ ? nested_->as<float>() : nullptr; }
+    // Takes the absmax codes of a panel's rows from those of all blocks in flat order.
+    void store_absmax_codes(size_t panel, const uint8_t* codes) noexcept;
     void set_nested_offset(float offset) noexcept { nested_offset_ = offset; }
 
     // values[c] = weight (row, c), all columns.

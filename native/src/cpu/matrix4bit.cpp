@@ -65,18 +65,6 @@ size_t matrix4bit::absmax_index(size_t block) const noexcept {
     return (row / panel_rows * groups + group) * panel_rows + row % panel_rows;
 }
 
-void matrix4bit::store_packed(size_t row, size_t first, size_t n, const uint8_t* packed) noexcept {
-    uint32_t* words = codes_.as<uint32_t>() + (row / panel_rows * (f_.columns / 8) + first / 8) * panel_rows + row % panel_rows;
-    for (size_t i = 0; i < n / 8; i++) {
-        uint32_t word = 0;
-        for (unsigned pair = 0; pair < 4; pair++) {  // high nibble: even column, low half-word
-            const uint32_t byte = packed[i * 4 + pair];
-            word |= (byte >> 4) << (4 * pair) | (byte & 15) << (16 + 4 * pair);
-        }
-        words[i * panel_rows] = word;
-    }
-}
-
 void matrix4bit::load_packed(size_t row, size_t first, size_t n, uint8_t* packed) const noexcept {
     const uint32_t* words = codes_.as<uint32_t>() + (row / panel_rows * (f_.columns / 8) + first / 8) * panel_rows + row % panel_rows;
     for (size_t i = 0; i < n / 8; i++) {
@@ -87,14 +75,11 @@ void matrix4bit::load_packed(size_t row, size_t first, size_t n, uint8_t* packed
     }
 }
 
-void matrix4bit::store_codes(size_t row, size_t first, size_t n, const uint8_t* codes) noexcept {
-    uint32_t* words = codes_.as<uint32_t>() + (row / panel_rows * (f_.columns / 8) + first / 8) * panel_rows + row % panel_rows;
-    for (size_t i = 0; i < n / 8; i++) {
-        const uint8_t* c = codes + i * 8;
-        uint32_t word = 0;
-        for (unsigned pair = 0; pair < 4; pair++)
-            word |= uint32_t{c[2 * pair]} << (4 * pair) | uint32_t{c[2 * pair + 1]} << (16 + 4 * pair);
-        words[i * panel_rows] = word;
+void matrix4bit::store_absmax_codes(size_t panel, const uint8_t* codes) noexcept {
+    const size_t groups = f_.columns / f_.blocksize, first = panel * panel_rows, valid = std::min(panel_rows, f_.rows - first);
+    uint8_t* lanes = absmax_codes() + first * groups;
+    for (size_t group = 0; group < groups; group++, lanes += panel_rows) {
+        for (size_t lane = 0; lane < valid; lane++) lanes[lane] = codes[(first + lane) * groups + group];
     }
 }
 

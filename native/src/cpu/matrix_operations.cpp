@@ -14,31 +14,44 @@ namespace {
 
 flat_values flat(const host_weights& source) { return {source.data, source.dtype, source.rows * source.columns}; }
 
-// Codes and absmax of a matrix whose rows are whole numbers of blocks; absmax_out(block) receives each absmax.
-template <class Absmax>
-void quantize_panels(cpu_backend& device, const host_weights& source, matrix4bit& weights, const Absmax& absmax_out) {
+// Codes and absmax of a matrix whose rows are whole numbers of blocks, a piece of 16 rows at a time. absmax goes to `waiting` in flat order
+// or, if that is null, to its place in the matrix.
+void quantize_panels(cpu_backend& device, const host_weights& source, matrix4bit& weights, float* waiting) {
     const kernels& k = device.kernel();
     const uint32_t blocksize = weights.layout().blocksize;
-    const size_t groups = source.columns / blocksize;
+    const size_t columns = source.columns, size = element_size(source.dtype);
+    constexpr size_t piece = 4096;  // whole blocks; rows in one go are read faster than side by side
     first_index bad;
-    device.parallel(panel_count(source.rows), 4 * panel_rows * source.columns, [&](size_t begin, size_t end, uint32_t) {
-        float values[4096];
-        uint8_t codes[4096];
-        for (size_t row = begin * panel_rows; row < std::min(end * panel_rows, source.rows); row++) {
-            for (size_t group = 0; group < groups; group++) {
-                const size_t block = row * groups + group;
-                const float largest = load_block(k, flat(source), block * blocksize, blocksize, values);
-                if (!std::isfinite(largest)) {
-                    bad.offer(block * blocksize + index_of_not_finite(values, blocksize));
-                    continue;
+    device.parallel(panel_count(source.rows), 4 * panel_rows * columns, [&](size_t begin, size_t end, uint32_t) {
+        uint8_t packed[panel_rows * (piece / 2 + 64)];  // 64: else the rows share the same sets of the first-level cache
+        float statistics[piece / 32];
+        for (size_t panel = begin; panel < end; panel++) {
+            const size_t valid = std::min(panel_rows, source.rows - panel * panel_rows);
+            for (size_t c = 0; c < columns; c += piece) {
+                const size_t n = std::min(piece, columns - c), stride = n / 2 + 64;
+                for (size_t r = 0; r < valid; r++) {
+                    const size_t first = (panel * panel_rows + r) * columns + c, block = first / blocksize;
+                    float* absmax = waiting != nullptr ? waiting + block : statistics;
+                    if (!k.quantize_4bit(static_cast<const char*>(source.data) + first * size, source.dtype, n, blocksize,
+                                         weights.layout().quant_type, packed + r * stride, absmax))
+                        bad.offer(first + index_of_not_finite(k, flat(source), first, n));
+                    if (waiting != nullptr) continue;
+                    float* in_place = weights.absmax() + weights.absmax_index(block);
+                    for (size_t i = 0; i < n / blocksize; i++) in_place[i * panel_rows] = statistics[i];
                 }
-                absmax_out(block, largest);
-                k.quantize_4bit_block(values, blocksize, largest, weights.layout().quant_type, codes);
-                weights.store_codes(row, group * blocksize, blocksize, codes);
+                k.interleave_codes_4bit(packed, stride, valid, n / 8, weights.panel_codes(panel, c));
             }
         }
     });
     if (bad.found()) fail_not_finite(flat(source), bad.get());
+}
+
+// The absmax codes of all blocks, in flat order, to their places.
+void store_absmax_codes(cpu_backend& device, matrix4bit& weights, const uint8_t* codes) {
+    const auto& layout = weights.layout();
+    device.parallel(panel_count(layout.rows), panel_rows * (layout.columns / layout.blocksize), [&](size_t begin, size_t end, uint32_t) {
+        for (size_t panel = begin; panel < end; panel++) weights.store_absmax_codes(panel, codes);
+    });
 }
 
 const matrix4bit& as_4bit(const matrix& weights) { return static_cast<const matrix4bit&>(weights); }
@@ -59,26 +72,29 @@ std::shared_ptr<matrix> cpu_backend::quantize_matrix_4bit(const host_weights& so
     auto weights = std::make_shared<matrix4bit>(
         *this, matrix4bit::format{source.rows, source.columns, type, source.dtype, blocksize, nested_blocksize});
     // Double quantization needs every absmax before the first code: they wait in flat order.
-    std::optional<allocation> plain;
-    if (nested) plain.emplace(account_, weights->blocks() * sizeof(float));
-    float* waiting = nested ? plain->as<float>() : nullptr;
+    scratch_pool::lease plain;
+    if (nested) plain = scratch_.take_array<float>(weights->blocks());
+    float* waiting = nested ? plain.as<float>() : nullptr;
     if (weights->in_panels()) {
-        float* in_place = weights->absmax();
-        quantize_panels(*this, source, *weights,
-                        [&](size_t block, float absmax) { (nested ? waiting[block] : in_place[weights->absmax_index(block)]) = absmax; });
+        quantize_panels(*this, source, *weights, waiting);
     } else {
         quantize_flat_4bit(*this, flat(source), type, blocksize, weights->flat_packed(), nested ? waiting : weights->absmax());
     }
     if (!nested) return weights;
 
     const flat_values absmax{waiting, NQ_DTYPE_F32, weights->blocks()};
-    const float offset = mean_of(absmax);
-    const allocation codes(account_, weights->blocks());
+    const float offset = mean_of(*this, absmax);
     std::memcpy(weights->nested_map(), formats::dynamic_map_signed, sizeof formats::dynamic_map_signed);
-    quantize_flat_8bit(*this, absmax, offset, weights->nested_map(), nested_blocksize, codes.as<uint8_t>(), weights->nested_absmax());
     weights->set_nested_offset(offset);
-    for (size_t block = 0; block < weights->blocks(); block++) {
-        weights->absmax_codes()[weights->absmax_index(block)] = codes.as<uint8_t>()[block];
+    const auto take_codes = [&](uint8_t* codes) {
+        quantize_flat_8bit(*this, absmax, offset, weights->nested_map(), nested_blocksize, codes, weights->nested_absmax());
+    };
+    if (!weights->in_panels()) {
+        take_codes(weights->absmax_codes());
+    } else {
+        const auto codes = scratch_.take_array<uint8_t>(weights->blocks());
+        take_codes(codes.as<uint8_t>());
+        store_absmax_codes(*this, *weights, codes.as<uint8_t>());
     }
     return weights;
 }
@@ -86,27 +102,27 @@ std::shared_ptr<matrix> cpu_backend::quantize_matrix_4bit(const host_weights& so
 std::shared_ptr<matrix> cpu_backend::import_4bit(const nq_matrix4bit_storage& storage) {
     auto weights = std::make_shared<matrix4bit>(*this, matrix4bit::format{storage.rows, storage.columns, storage.quant_type, storage.dtype,
                                                                           storage.blocksize, storage.nested_blocksize});
+    const bool nested = storage.nested_blocksize != 0;
     if (weights->in_panels()) {
+        const size_t stride = storage.columns / 2;
         parallel(panel_count(storage.rows), panel_rows * storage.columns, [&](size_t begin, size_t end, uint32_t) {
-            for (size_t row = begin * panel_rows; row < std::min<size_t>(end * panel_rows, storage.rows); row++) {
-                weights->store_packed(row, 0, storage.columns, storage.packed + row * storage.columns / 2);
+            for (size_t panel = begin; panel < end; panel++) {
+                const size_t row = panel * panel_rows, valid = std::min(panel_rows, storage.rows - row);
+                kernels_.interleave_codes_4bit(storage.packed + row * stride, stride, valid, storage.columns / 8,
+                                               weights->panel_codes(panel, 0));
             }
         });
+        if (nested) store_absmax_codes(*this, *weights, storage.absmax_codes);
     } else {
         std::memcpy(weights->flat_packed(), storage.packed, (weights->count() + 1) / 2);
+        if (nested) std::memcpy(weights->absmax_codes(), storage.absmax_codes, weights->blocks());
     }
-    for (size_t block = 0; block < weights->blocks(); block++) {
-        const size_t index = weights->absmax_index(block);
-        if (storage.nested_blocksize == 0) {
-            weights->absmax()[index] = storage.absmax[block];
-        } else {
-            weights->absmax_codes()[index] = storage.absmax_codes[block];
-        }
-    }
-    if (storage.nested_blocksize != 0) {
+    if (nested) {
         std::memcpy(weights->nested_map(), storage.nested_map, 256 * sizeof(float));
         std::memcpy(weights->nested_absmax(), storage.nested_absmax, weights->nested_blocks() * sizeof(float));
         weights->set_nested_offset(storage.nested_offset);
+    } else {
+        for (size_t block = 0; block < weights->blocks(); block++) weights->absmax()[weights->absmax_index(block)] = storage.absmax[block];
     }
     return weights;
 }

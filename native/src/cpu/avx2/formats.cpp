@@ -2,7 +2,7 @@
 // nothing fused.
 #include "cpu/avx2/functions.h"
 #include "cpu/avx2/vector.h"
-#include "formats/codebooks.h"
+#include "formats/quantizers.h"
 
 namespace nq::cpu::avx2 {
 namespace {
@@ -39,29 +39,6 @@ private:
     bool divide_;
 };
 
-// Number of thresholds below y. A true comparison is -1.
-template <int thresholds>
-__m256i count_below(__m256 y, const float* threshold) {
-    __m256i count = _mm256_setzero_si256();
-    for (int i = 0; i < thresholds; ++i)
-        count = _mm256_sub_epi32(count, _mm256_castps_si256(_mm256_cmp_ps(_mm256_broadcast_ss(threshold + i), y, _CMP_LT_OQ)));
-    return count;
-}
-
-__m256i fp4_codes(__m256 y, __m256i magnitude_codes) {
-    const __m256i code = _mm256_permutevar8x32_epi32(magnitude_codes, count_below<7>(magnitude(y), formats::fp4_thresholds));
-    const __m256i negative = _mm256_castps_si256(_mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_LT_OQ));
-    return _mm256_or_si256(code, _mm256_and_si256(negative, _mm256_set1_epi32(8)));
-}
-
-// One step of a binary search in ascending thresholds: count += step where threshold[count + step - 1] < y.
-template <int step>
-__m256i search_table(__m256 y, const float* thresholds, __m256i count) {
-    const __m256 threshold = _mm256_i32gather_ps(thresholds + step - 1, count, 4);
-    const __m256i below = _mm256_castps_si256(_mm256_cmp_ps(threshold, y, _CMP_LT_OQ));
-    return _mm256_add_epi32(count, _mm256_and_si256(below, _mm256_set1_epi32(step)));
-}
-
 // 8 codes of 4 packed bytes, high nibble first.
 __m256i unpack(uint32_t bytes) {
     const __m128i low_nibbles = _mm_set1_epi8(15);
@@ -76,16 +53,6 @@ float absmax(const float* x, size_t n) {
     __m256i most = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i += 8) most = _mm256_max_epi32(most, _mm256_castps_si256(magnitude(load_first(x + i, n - i))));
     return largest_magnitude(most);
-}
-
-void quantize_4bit_block(const float* x, size_t n, float absmax, nq_quant_type type, uint8_t* codes) {
-    const block_scale scale(absmax);
-    const __m256i magnitude_codes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(formats::fp4_magnitude_codes)));
-    for (size_t i = 0; i < n; i += 8) {
-        const __m256 y = scale.apply(load_first(x + i, n - i));
-        const __m256i code = type == NQ_QUANT_TYPE_FP4 ? fp4_codes(y, magnitude_codes) : count_below<15>(y, formats::nf4_thresholds);
-        store_first_bytes(codes + i, n - i, narrow_to_bytes(code));
-    }
 }
 
 void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize,
@@ -116,28 +83,28 @@ void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float*
     }
 }
 
-void quantize_8bit_block(const float* x, size_t n, float absmax, const float* map, uint8_t* codes) {
-    // The code is the number of midpoints below y, or the even neighbour of a midpoint met exactly.
-    alignas(32) float midpoints[256];
-    for (size_t i = 0; i < 256; i += 8) {
-        const __m256 next = load_first(map + i + 1, 255 - i);
-        _mm256_store_ps(midpoints + i, _mm256_mul_ps(_mm256_set1_ps(0.5f), _mm256_add_ps(_mm256_loadu_ps(map + i), next)));
+void quantize_8bit_block(const float* x, size_t n, float absmax, const formats::map_search& search, uint8_t* codes) {
+    using formats::map_search;
+    if (!search.exact()) {
+        const formats::block_scale scale(absmax);
+        for (size_t i = 0; i < n; ++i) codes[i] = formats::nearest_code_8bit(scale.apply(x[i]), search.map());
+        return;
     }
-    midpoints[255] = float_of(infinity_bits);
     const block_scale scale(absmax);
+    const __m256i first = _mm256_set1_epi32(map_search::first_cell), last = _mm256_set1_epi32(map_search::last_cell);
+    const int* cells = reinterpret_cast<const int*>(search.cells());
     for (size_t i = 0; i < n; i += 8) {
-        const __m256 y = scale.apply(load_first(x + i, n - i));
-        __m256i code = search_table<128>(y, midpoints, _mm256_setzero_si256());
-        code = search_table<64>(y, midpoints, code);
-        code = search_table<32>(y, midpoints, code);
-        code = search_table<16>(y, midpoints, code);
-        code = search_table<8>(y, midpoints, code);
-        code = search_table<4>(y, midpoints, code);
-        code = search_table<2>(y, midpoints, code);
-        code = search_table<1>(y, midpoints, code);
-        const __m256i tie = _mm256_castps_si256(_mm256_cmp_ps(_mm256_i32gather_ps(midpoints, code, 4), y, _CMP_EQ_OQ));
-        const __m256i odd = _mm256_and_si256(code, _mm256_set1_epi32(1));
-        code = _mm256_add_epi32(code, _mm256_and_si256(tie, odd));
+        const __m256i y = _mm256_castps_si256(scale.apply(load_first(x + i, n - i)));
+        const __m256i negative = _mm256_srai_epi32(y, 31);
+        const __m256i upper = _mm256_srli_epi32(_mm256_and_si256(y, _mm256_set1_epi32(0x7fffffff)), 16);
+        const __m256i positive_cell = _mm256_sub_epi32(_mm256_min_epi32(_mm256_max_epi32(upper, first), last), first);
+        const __m256i cell = _mm256_add_epi32(positive_cell, _mm256_and_si256(negative, _mm256_set1_epi32(map_search::cells_per_sign)));
+        const __m256i entry = _mm256_i32gather_epi32(cells, cell, 4);
+        const __m256i lower = _mm256_and_si256(y, _mm256_set1_epi32(0xffff));
+        const __m256i short_of = _mm256_cmpgt_epi32(_mm256_srli_epi32(entry, 8), lower);  // -1 where lower < limit
+        // Positive y: one more unless short of the limit; negative y: one more if short of it.
+        const __m256i more = _mm256_add_epi32(_mm256_xor_si256(short_of, negative), _mm256_set1_epi32(1));
+        const __m256i code = _mm256_and_si256(_mm256_add_epi32(entry, more), _mm256_set1_epi32(0xff));
         store_first_bytes(codes + i, n - i, narrow_to_bytes(code));
     }
 }

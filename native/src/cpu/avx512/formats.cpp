@@ -1,9 +1,8 @@
 // Quantizers and dequantizers, bit for bit as formats/quantizers.h defines them: products, quotients and comparisons in the same order,
 // nothing fused.
-#include "formats/codebooks.h"
-
 #include "cpu/avx512/functions.h"
 #include "cpu/avx512/vector.h"
+#include "formats/quantizers.h"
 
 namespace nq::cpu::avx512 {
 namespace {
@@ -37,32 +36,6 @@ private:
     bool divide_;
 };
 
-// One step of a binary search in up to 16 ascending thresholds held in a register: count += step where threshold[count + step - 1] < y.
-template <int step>
-__m512i search(__m512 y, __m512 thresholds, __m512i count) {
-    const __m512 threshold = _mm512_permutexvar_ps(_mm512_add_epi32(count, _mm512_set1_epi32(step - 1)), thresholds);
-    return _mm512_mask_add_epi32(count, _mm512_cmp_ps_mask(threshold, y, _CMP_LT_OQ), count, _mm512_set1_epi32(step));
-}
-
-// The same in memory.
-template <int step>
-__m512i search_table(__m512 y, const float* thresholds, __m512i count) {
-    const __m512 threshold = _mm512_i32gather_ps(count, thresholds + step - 1, 4);
-    return _mm512_mask_add_epi32(count, _mm512_cmp_ps_mask(threshold, y, _CMP_LT_OQ), count, _mm512_set1_epi32(step));
-}
-
-__m512i nf4_codes(__m512 y, __m512 thresholds) {
-    return search<1>(y, thresholds, search<2>(y, thresholds, search<4>(y, thresholds, search<8>(y, thresholds, _mm512_setzero_si512()))));
-}
-
-__m512i fp4_codes(__m512 y, __m512 thresholds, __m512i magnitude_codes) {
-    const __m512 size = _mm512_abs_ps(y);
-    const __m512i order = search<1>(size, thresholds, search<2>(size, thresholds, search<4>(size, thresholds, _mm512_setzero_si512())));
-    const __m512i code = _mm512_permutexvar_epi32(order, magnitude_codes);
-    const __mmask16 negative = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_LT_OQ);
-    return _mm512_mask_or_epi32(code, negative, code, _mm512_set1_epi32(8));
-}
-
 // 16 codes of packed bytes, high nibble first.
 __m512i unpack(__m128i bytes) {
     const __m128i low_nibbles = _mm_set1_epi8(15);
@@ -76,19 +49,6 @@ float absmax(const float* x, size_t n) {
     __m512i most = _mm512_setzero_si512();
     for (size_t i = 0; i < n; i += 16) most = _mm512_max_epu32(most, magnitude(_mm512_maskz_loadu_ps(first_lanes(n - i), x + i)));
     return float_of(_mm512_reduce_max_epu32(most));
-}
-
-void quantize_4bit_block(const float* x, size_t n, float absmax, nq_quant_type type, uint8_t* codes) {
-    const block_scale scale(absmax);
-    const __m512 nf4_thresholds = _mm512_maskz_loadu_ps(0x7fff, formats::nf4_thresholds);
-    const __m512 fp4_thresholds = _mm512_maskz_loadu_ps(0x7f, formats::fp4_thresholds);
-    const __m512i magnitude_codes = _mm512_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(formats::fp4_magnitude_codes)));
-    for (size_t i = 0; i < n; i += 16) {
-        const __mmask16 lanes = first_lanes(n - i);
-        const __m512 y = scale.apply(_mm512_maskz_loadu_ps(lanes, x + i));
-        const __m512i code = type == NQ_QUANT_TYPE_FP4 ? fp4_codes(y, fp4_thresholds, magnitude_codes) : nf4_codes(y, nf4_thresholds);
-        _mm_mask_storeu_epi8(codes + i, lanes, _mm512_cvtepi32_epi8(code));
-    }
 }
 
 void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize,
@@ -115,29 +75,26 @@ void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float*
     }
 }
 
-void quantize_8bit_block(const float* x, size_t n, float absmax, const float* map, uint8_t* codes) {
-    // The code is the number of midpoints below y, or the even neighbour of a midpoint met exactly. Of the 255 midpoints, every 16th is
-    // searched in a register and the 15 between them by gathers.
-    alignas(64) float midpoints[256];
-    for (size_t i = 0; i < 256; i += 16) {
-        const __m512 upper = _mm512_maskz_loadu_ps(i == 240 ? 0x7fff : 0xffff, map + i + 1);
-        _mm512_store_ps(midpoints + i, _mm512_mul_ps(_mm512_set1_ps(0.5f), _mm512_add_ps(_mm512_loadu_ps(map + i), upper)));
+void quantize_8bit_block(const float* x, size_t n, float absmax, const formats::map_search& search, uint8_t* codes) {
+    using formats::map_search;
+    if (!search.exact()) {
+        const formats::block_scale scale(absmax);
+        for (size_t i = 0; i < n; ++i) codes[i] = formats::nearest_code_8bit(scale.apply(x[i]), search.map());
+        return;
     }
-    midpoints[255] = float_of(infinity_bits);
-    const __m512i every_16th = _mm512_slli_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 4);
-    const __m512 coarse = _mm512_i32gather_ps(every_16th, midpoints + 15, 4);
     const block_scale scale(absmax);
+    const __m512i first = _mm512_set1_epi32(map_search::first_cell), last = _mm512_set1_epi32(map_search::last_cell);
     for (size_t i = 0; i < n; i += 16) {
         const __mmask16 lanes = first_lanes(n - i);
-        const __m512 y = scale.apply(_mm512_maskz_loadu_ps(lanes, x + i));
-        __m512i code = _mm512_slli_epi32(nf4_codes(y, coarse), 4);
-        code = search_table<8>(y, midpoints, code);
-        code = search_table<4>(y, midpoints, code);
-        code = search_table<2>(y, midpoints, code);
-        code = search_table<1>(y, midpoints, code);
-        const __mmask16 tie = _mm512_cmp_ps_mask(_mm512_i32gather_ps(code, midpoints, 4), y, _CMP_EQ_OQ);
-        const __m512i one = _mm512_set1_epi32(1);
-        code = _mm512_mask_add_epi32(code, tie, code, _mm512_and_epi32(code, one));
+        const __m512i y = _mm512_castps_si512(scale.apply(_mm512_maskz_loadu_ps(lanes, x + i)));
+        const __mmask16 negative = _mm512_movepi32_mask(y);
+        const __m512i upper = _mm512_srli_epi32(_mm512_and_epi32(y, _mm512_set1_epi32(magnitude_bits)), 16);
+        const __m512i positive_cell = _mm512_sub_epi32(_mm512_min_epi32(_mm512_max_epi32(upper, first), last), first);
+        const __m512i cell = _mm512_mask_add_epi32(positive_cell, negative, positive_cell, _mm512_set1_epi32(map_search::cells_per_sign));
+        const __m512i entry = _mm512_i32gather_epi32(cell, search.cells(), 4);
+        const __m512i lower = _mm512_and_epi32(y, _mm512_set1_epi32(0xffff));
+        const __mmask16 beyond = _mm512_cmpge_epu32_mask(lower, _mm512_srli_epi32(entry, 8));
+        const __m512i code = _mm512_mask_add_epi32(entry, _kxor_mask16(beyond, negative), entry, _mm512_set1_epi32(1));
         _mm_mask_storeu_epi8(codes + i, lanes, _mm512_cvtepi32_epi8(code));
     }
 }

@@ -1,4 +1,5 @@
 // Quantizers and dequantizers.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -17,12 +18,27 @@ float absmax(const float* x, size_t n) {
     return result;
 }
 
-void quantize_4bit_block(const float* x, size_t n, float absmax, nq_quant_type type, uint8_t* codes) {
-    const formats::block_scale scale(absmax);
-    for (size_t i = 0; i < n; i++) {
-        float y = scale.apply(x[i]);
-        codes[i] = type == NQ_QUANT_TYPE_FP4 ? formats::fp4_code(y) : formats::nf4_code(y);
+bool quantize_4bit(const void* source, nq_dtype dtype, size_t n, uint32_t blocksize, nq_quant_type type, uint8_t* packed, float* absmax) {
+    bool finite = true;
+    for (size_t first = 0; first < n; first += blocksize) {
+        float x[4096];  // the largest block
+        const size_t count = std::min<size_t>(blocksize, n - first);
+        convert_to_f32(static_cast<const char*>(source) + first * (dtype == NQ_DTYPE_F32 ? 4 : 2), dtype, x, count);
+        const float most = scalar::absmax(x, count);
+        *absmax++ = most;
+        if (!std::isfinite(most)) {
+            finite = false;
+            continue;
+        }
+        const formats::block_scale scale(most);
+        for (size_t i = 0; i < count; i++) {
+            const float y = scale.apply(x[i]);
+            const uint8_t code = type == NQ_QUANT_TYPE_FP4 ? formats::fp4_code(y) : formats::nf4_code(y);
+            uint8_t& pair = packed[(first + i) / 2];
+            pair = static_cast<uint8_t>(i % 2 == 0 ? code << 4 | formats::zero_code_4bit(type) : (pair & 0xf0) | code);
+        }
     }
+    return finite;
 }
 
 void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float* codebook, const float* absmax, uint32_t blocksize,
@@ -34,9 +50,9 @@ void dequantize_4bit(const uint8_t* packed, size_t first, size_t n, const float*
     }
 }
 
-void quantize_8bit_block(const float* x, size_t n, float absmax, const float* map, uint8_t* codes) {
+void quantize_8bit_block(const float* x, size_t n, float absmax, const formats::map_search& search, uint8_t* codes) {
     const formats::block_scale scale(absmax);
-    for (size_t i = 0; i < n; i++) codes[i] = formats::nearest_code_8bit(scale.apply(x[i]), map);
+    for (size_t i = 0; i < n; i++) codes[i] = formats::nearest_code_8bit(scale.apply(x[i]), search.map());
 }
 
 void dequantize_8bit_block(const uint8_t* codes, size_t n, const float* map, float absmax, float* values) {
