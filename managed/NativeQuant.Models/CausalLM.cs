@@ -43,6 +43,9 @@ public sealed class CausalLM : IDisposable
     /// <summary>How the linear modules are quantized; null for an unquantized model.</summary>
     public QuantizationConfig? Quantization => _loaded.Quantization;
 
+    /// <summary>Type in which sessions hold keys and values unless <see cref="CreateSession"/> is told another.</summary>
+    public DataType KvCacheType => _loaded.KvCacheType;
+
     /// <summary>The device that holds the weights and computes.</summary>
     public Device Device => _loaded.Device;
 
@@ -108,9 +111,12 @@ public sealed class CausalLM : IDisposable
 
     /// <summary>Makes a session with an empty KV cache.</summary>
     /// <param name="capacity">Most positions it may hold, 1 to <see cref="ContextLength"/>; null for the latter. Memory for positions is taken as they are used.</param>
+    /// <param name="kvCacheType">Type in which it holds keys and values: f32, bf16 or int8; null for <see cref="KvCacheType"/>.</param>
     /// <returns>The session; the caller disposes it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The capacity is out of range.</exception>
-    public GenerationSession CreateSession(int? capacity = null) => new(this, capacity ?? ContextLength, GenerationSession.DefaultChunkSize);
+    /// <exception cref="ArgumentException">A KV cache of that type does not exist.</exception>
+    public GenerationSession CreateSession(int? capacity = null, DataType? kvCacheType = null) =>
+        new(this, capacity ?? ContextLength, GenerationSession.DefaultChunkSize, kvCacheType);
 
     /// <summary>
     /// Writes the model as a folder that <see cref="Load"/>, and transformers with bitsandbytes, load back bit for bit: config.json with

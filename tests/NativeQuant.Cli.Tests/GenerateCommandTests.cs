@@ -45,6 +45,21 @@ internal sealed class GenerateCommandTests
     }
 
     [Test]
+    public async Task A_narrow_kv_cache_takes_less_and_continues_the_same()
+    {
+        string[] arguments = ["generate", Repository.TinyLlama, Prompt, "--max-new-tokens", "16"];
+
+        JsonElement wide = await CommandLine.RunJsonAsync(arguments);
+        JsonElement narrow = await CommandLine.RunJsonAsync([.. arguments, "--kv-cache", "bfloat16"]);
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(narrow.GetProperty("text").GetString(), Is.EqualTo(wide.GetProperty("text").GetString()));
+            Assert.That(2 * narrow.GetProperty("kv_cache_bytes").GetInt64(), Is.EqualTo(wide.GetProperty("kv_cache_bytes").GetInt64()));
+        });
+    }
+
+    [Test]
     public async Task A_seed_makes_the_draws_repeatable()
     {
         string[] arguments = ["generate", Repository.TinyLlama, Prompt, "--max-new-tokens", "12", "--do-sample", "--temperature", "1.5", "--seed"];

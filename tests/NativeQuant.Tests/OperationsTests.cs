@@ -118,6 +118,23 @@ public class OperationsTests(string implementation)
         Assert.That(cache.Length(0), Is.EqualTo(positions));
     }
 
+    [TestCase(DataType.BFloat16, 4e-3)]
+    [TestCase(DataType.Int8, 1e-2)]
+    public void A_narrow_cache_reads_back_what_it_holds_and_says_what_it_takes(DataType type, double tolerance)
+    {
+        const int positions = 70, headDim = 32;
+        float[] values = RandomValues.Normal(positions * headDim, 12);
+        using var cache = new KvCache(_device, layers: 1, kvHeads: 1, headDim, capacity: 100, type);
+        TensorView zeros = F32(new float[positions * headDim], positions);
+        TensorView y = _tensors.New(DataType.Float32, positions, headDim);
+        Assert.That(cache.Bytes, Is.Zero);
+        cache.Append(0, zeros, F32(values, positions));
+        Operations.Attention(cache, 0, zeros, 1, window: 1, y); // each position sees its own value alone
+        Closeness.AssertRelativeNorm("values", [.. values.Select(value => (double)value)], DeviceTensors.Singles(y), tolerance);
+        Assert.That(cache.DataType, Is.EqualTo(type));
+        Assert.That(cache.Bytes, Is.EqualTo(2 * 64 * (type == DataType.Int8 ? (2 * headDim) + 8 : 4 * headDim)));
+    }
+
     [Test]
     public void A_truncated_cache_forgets_and_can_be_appended_to_again()
     {

@@ -18,6 +18,7 @@ internal static class GenerateCommand
         Option<bool> json = OutputOptions.Json();
         Command command = new("generate", "Continues a prompt.");
         model.AddTo(command);
+        model.AddKvCacheTo(command);
         command.Arguments.Add(prompt);
         sampling.AddTo(command);
         command.Options.Add(json);
@@ -59,17 +60,17 @@ internal static class GenerateCommand
         double? tokensPerSecond = tokens.Count > 1 ? (tokens.Count - 1) / (total - untilFirst).TotalSeconds : null;
         if (json)
         {
-            WriteJson(terminal, prompt, text.ToString(), tokens, untilFirst, tokensPerSecond);
+            WriteJson(terminal, prompt, text.ToString(), tokens, untilFirst, tokensPerSecond, session.KvCacheBytes);
         }
         else
         {
             terminal.Output.WriteLine();
-            terminal.Error.WriteLine(Units.Format($"{tokens.Count} tokens ({NameOf(tokens[^1].FinishReason)}), first after {untilFirst.TotalMilliseconds:0} ms, then {tokensPerSecond ?? 0:0.0} tokens/s"));
+            terminal.Error.WriteLine(Units.Format($"{tokens.Count} tokens ({NameOf(tokens[^1].FinishReason)}), first after {untilFirst.TotalMilliseconds:0} ms, then {tokensPerSecond ?? 0:0.0} tokens/s, KV cache {Units.Bytes(session.KvCacheBytes)}"));
         }
         return ExitCode.Success;
     }
 
-    private static void WriteJson(Terminal terminal, string prompt, string text, List<GeneratedToken> tokens, TimeSpan untilFirst, double? tokensPerSecond) =>
+    private static void WriteJson(Terminal terminal, string prompt, string text, List<GeneratedToken> tokens, TimeSpan untilFirst, double? tokensPerSecond, long kvCacheBytes) =>
         JsonOutput.Write(terminal, writer =>
         {
             writer.WriteString("prompt", prompt);
@@ -77,6 +78,7 @@ internal static class GenerateCommand
             writer.WriteString("finish_reason", NameOf(tokens[^1].FinishReason));
             writer.WriteNumber("first_token_seconds", untilFirst.TotalSeconds);
             writer.WriteNumberOrNull("tokens_per_second", tokensPerSecond);
+            writer.WriteNumber("kv_cache_bytes", kvCacheBytes);
             writer.WriteStartArray("tokens");
             foreach (GeneratedToken token in tokens)
             {

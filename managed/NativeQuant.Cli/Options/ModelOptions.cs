@@ -15,6 +15,12 @@ internal sealed class ModelOptions
         HelpName = DataTypeNames.Choices,
     };
 
+    private readonly Option<string?> _kvCache = new("--kv-cache")
+    {
+        Description = "Type in which keys and values are held; by default float32. bfloat16 rounds them and halves their memory, int8 quantizes each head of a position by its largest value and takes a little over a quarter.",
+        HelpName = string.Join('|', DataTypeNames.KvCache),
+    };
+
     public Argument<string> Folder { get; } = ModelFolder.Argument();
 
     public void AddTo(Command command)
@@ -24,6 +30,13 @@ internal sealed class ModelOptions
         _quantization.AddTo(command);
         command.Options.Add(_dtype);
         _device.AddTo(command);
+    }
+
+    /// <summary>For the commands that run the model.</summary>
+    public void AddKvCacheTo(Command command)
+    {
+        _kvCache.AcceptOnlyFromAmong(DataTypeNames.KvCache);
+        command.Options.Add(_kvCache);
     }
 
     public string ReadFolder(ParseResult parsed) => parsed.GetRequiredValue(Folder);
@@ -38,5 +51,6 @@ internal sealed class ModelOptions
         Device = device,
         Quantization = ReadQuantization(parsed),
         DataType = parsed.GetValue(_dtype) is { } name ? DataTypeNames.Parse(name) : null,
+        KvCacheType = parsed.GetValue(_kvCache) is { } cache ? DataTypeNames.Parse(cache) : DataType.Float32,
     };
 }

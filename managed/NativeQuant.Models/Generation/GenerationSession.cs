@@ -21,8 +21,10 @@ public sealed partial class GenerationSession : IDisposable
     private readonly uint[] _upload;
     private int _busy;
 
-    internal GenerationSession(CausalLM model, int capacity, int chunkSize)
+    internal GenerationSession(CausalLM model, int capacity, int chunkSize, DataType? kvCacheType = null)
     {
+        DataType cacheType = kvCacheType ?? model.KvCacheType;
+        CheckKvCacheType(cacheType, nameof(kvCacheType));
         if (capacity < 1 || capacity > model.ContextLength)
         {
             throw ModelErrors.CapacityOutOfRange(model.ContextLength, capacity);
@@ -31,7 +33,7 @@ public sealed partial class GenerationSession : IDisposable
         Capacity = capacity;
         DecoderDescription description = model.Decoder.Description;
         AttentionDescription attention = description.Attention;
-        _cache = new KvCache(model.Device, description.AttentionWindows.Count, attention.KeyValueHeads, attention.HeadDim, capacity);
+        _cache = new KvCache(model.Device, description.AttentionWindows.Count, attention.KeyValueHeads, attention.HeadDim, capacity, cacheType);
         try
         {
             _workspace = new Workspace(model.Device, description, Math.Min(chunkSize, capacity));
@@ -47,6 +49,13 @@ public sealed partial class GenerationSession : IDisposable
 
     /// <summary>Most positions this session may hold.</summary>
     public int Capacity { get; }
+
+    /// <summary>Type in which keys and values are held.</summary>
+    public DataType KvCacheType => _cache.DataType;
+
+    /// <summary>Device memory that the keys and values of the <see cref="Position"/> tokens held take, in pages of 64 positions.</summary>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    public long KvCacheBytes => _cache.Bytes;
 
     /// <summary>Positions held: the tokens whose keys and values are in the cache.</summary>
     public int Position { get; private set; }
@@ -191,6 +200,15 @@ public sealed partial class GenerationSession : IDisposable
     {
         _cache.Dispose();
         _workspace.Dispose();
+    }
+
+    /// <exception cref="ArgumentException">A KV cache of that type does not exist.</exception>
+    internal static void CheckKvCacheType(DataType type, string parameter)
+    {
+        if (type is not (DataType.Float32 or DataType.BFloat16 or DataType.Int8))
+        {
+            throw ModelErrors.InvalidKvCacheType(type, parameter);
+        }
     }
 
     /// <summary>As <see cref="Forward"/>, for whoever has checked the ids and entered the session.</summary>

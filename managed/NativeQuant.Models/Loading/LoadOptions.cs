@@ -25,6 +25,12 @@ public sealed record LoadOptions
     /// </summary>
     public bool Int8Activations { get; init; }
 
+    /// <summary>
+    /// Type in which sessions hold keys and values, unless <see cref="CausalLM.CreateSession"/> is told another: f32 (default), bf16 (half the
+    /// memory) or int8 (a little over a quarter). The narrow ones round; see <see cref="KvCache"/> for by how much.
+    /// </summary>
+    public DataType KvCacheType { get; init; } = NativeQuant.DataType.Float32;
+
     /// <summary>Read tokenizer.json if the folder has one. Default true. Without it a model takes and gives token ids only.</summary>
     public bool LoadTokenizer { get; init; } = true;
 }

@@ -15,6 +15,8 @@ internal sealed class LoadedModel : IDisposable
 
     public required DataType? DataType { get; init; }
 
+    public required DataType KvCacheType { get; init; }
+
     public required Device Device { get; init; }
 
     public required bool OwnsDevice { get; init; }

@@ -28,6 +28,9 @@ internal static class ModelErrors
     public static ArgumentException InvalidWeightType(DataType got) =>
         new($"LoadOptions.DataType: expected Float32, Float16 or BFloat16; got {got}.", "options");
 
+    public static ArgumentException InvalidKvCacheType(DataType got, string parameter) =>
+        new($"Type of the KV cache: expected Float32, BFloat16 or Int8; got {got}.", parameter);
+
     public static CheckpointException MissingTensor(string folder, string name, IReadOnlyList<long> shape) =>
         new(folder, name, $"a tensor of shape {Shape(shape)}, which config.json calls for", "no such tensor");
 

@@ -19,6 +19,7 @@ internal static class ModelLoader
         {
             throw ModelErrors.InvalidWeightType(options.DataType.Value);
         }
+        GenerationSession.CheckKvCacheType(options.KvCacheType, nameof(options));
         long start = Stopwatch.GetTimestamp();
         using Checkpoint checkpoint = Checkpoint.Open(folder);
         ModelConfig config = ModelConfig.FromFile(Path.Combine(folder, ConfigFile));
@@ -48,6 +49,7 @@ internal static class ModelLoader
                 GenerationConfig = generationConfig,
                 Quantization = plan.Effective,
                 DataType = options.DataType,
+                KvCacheType = options.KvCacheType,
                 Device = device,
                 OwnsDevice = options.Device is null,
                 Decoder = decoder,
