@@ -8,7 +8,8 @@ namespace NativeQuant.Models;
 /// <remarks>
 /// One call at a time: a second call while one runs throws <see cref="InvalidOperationException"/>. Several sessions of one model
 /// run side by side. The KV cache grows with use; scratch memory is allocated once, for passes of up to 256 tokens, and longer inputs
-/// are fed in passes of that size. A call that fails or is cancelled leaves the session as it was before the call.
+/// are fed in passes of that size. LLM.int8() layers take as outlier columns those of one pass, where bitsandbytes takes those of the whole
+/// input. A call that fails or is cancelled leaves the session as it was before the call.
 /// </remarks>
 public sealed partial class GenerationSession : IDisposable
 {

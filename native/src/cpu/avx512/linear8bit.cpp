@@ -21,13 +21,18 @@ constexpr size_t outlier_columns = 2048;   // after so many columns their outlie
 constexpr size_t outlier_block = 64;       // outlier columns dequantized at a time
 constexpr size_t vector_prefetch = 4096;
 
-// How the panels of a task are walked through: so many side by side, so many columns at a time.
+// How the panels of a task are walked through: so many side by side, so many columns at a time. The fewer rows, the more it is memory
+// that bounds the product.
 struct walk {
     size_t panels;
     size_t columns;
+
+    static walk for_rows(size_t rows) {
+        if (rows <= tile_rows) return {4 * tile_panels, 64};
+        if (rows <= 2 * tile_rows) return {2 * tile_panels, 128};
+        return {tile_panels, 512};
+    }
 };
-constexpr walk many_rows = {tile_panels, 512};
-constexpr walk few_rows = {4 * tile_panels, 64};
 
 struct product {
     const panels8bit& weights;
@@ -264,7 +269,7 @@ void linear8bit(const panels8bit& weights, const activations8bit& x, const float
         for (; panel < panel_end; ++panel) multiply_vector<1>(p, panel);
         return;
     }
-    const walk by = x.rows <= tile_rows ? few_rows : many_rows;
+    const walk by = walk::for_rows(x.rows);
     const size_t most = rows_of_block(x.stride);
     size_t row = 0;
     for (size_t blocks = (x.rows + most - 1) / most; blocks > 0; --blocks) {
