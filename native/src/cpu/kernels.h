@@ -89,6 +89,11 @@ struct kernels {
     // Integer sum of each block, times (absmax of the weights * scale of x), added up in f32 (see nq_linear4bit_forward).
     void (*linear4bit_int8)(const panels4bit& weights, const activations4bit& x, const float* bias, float* y, size_t y_stride,
                             size_t panel_begin, size_t panel_end);
+    // linear4bit of one row of x in F32 by tables made of it beforehand: blocks begin <= b < end of x, then panels. Null where linear4bit
+    // is as fast. |codebook| at most 1.
+    void (*tabulate4bit)(const float* codebook, const float* x, uint32_t block, size_t begin, size_t end, uint8_t* digits, float* units);
+    void (*linear4bit_tables)(const panels4bit& weights, const tables4bit& x, const float* bias, float* y, size_t panel_begin,
+                              size_t panel_end);
     void (*linear8bit)(const panels8bit& weights, const activations8bit& x, const float* bias, float* y, size_t y_stride,
                        size_t panel_begin, size_t panel_end);
     // sum x[i] * y[i]

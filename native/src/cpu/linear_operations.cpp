@@ -1,4 +1,5 @@
 // Linear layers. Work is split by panels of 16 output rows and never along a sum, so the number of threads does not show in the result.
+#include "cpu/activation_tables.h"
 #include "cpu/linear4bit_int8.h"
 #include "cpu/matrices.h"
 #include "cpu/quantized_activations.h"
@@ -68,6 +69,11 @@ void cpu_backend::linear4bit_forward(const matrix& weights, const tensor& x, con
             multiply([&](size_t begin, size_t end) {
                 kernels_.tiles->linear4bit(panels, activations.view(), bias_input.data(), compute_dtype, output.data(), output.stride(),
                                            begin, end);
+            });
+        } else if (activation_tables::worthwhile(*this, panels, x.rows, compute_dtype)) {
+            const activation_tables tables(*this, panels, input.data());
+            multiply([&](size_t begin, size_t end) {
+                kernels_.linear4bit_tables(panels, tables.view(), bias_input.data(), output.data(), begin, end);
             });
         } else {
             multiply([&](size_t begin, size_t end) {

@@ -107,4 +107,14 @@ static constexpr size_t block_width(const activations_bf16& x, size_t k) noexcep
     return x.columns - k < tile_block_columns ? x.columns - k : tile_block_columns;
 }
 
+// One row of x for a 4-bit product by tables (see avx2/linear4bit_tables.cpp), in blocks of table_block_columns(blocksize of the weights).
+struct tables4bit {
+    const uint8_t* digits;  // 64 bytes a column, 32-byte aligned
+    const float* units;     // [K / block]: of the tabulated products; negative: the block has no tables
+    const float* x;         // K values
+    uint32_t block;
+};
+
+static constexpr uint32_t table_block_columns(uint32_t blocksize) noexcept { return blocksize < 64 ? blocksize : 64; }
+
 }  // namespace nq::cpu

@@ -11,7 +11,8 @@ namespace {
 // absmax of the 16 rows of one panel, group by group.
 class panel_scales {
 public:
-    panel_scales(const panels4bit& weights, size_t panel) : weights_(weights), groups_(weights.columns / weights.blocksize) {
+    panel_scales() = default;
+    panel_scales(const panels4bit& weights, size_t panel) : weights_(&weights), groups_(weights.columns / weights.blocksize) {
         const size_t first = panel * 16 * groups_;
         plain_ = weights.absmax == nullptr ? nullptr : weights.absmax + first;
         if (plain_ != nullptr) return;
@@ -36,8 +37,8 @@ public:
         const uint8_t* codes = codes_ + group * 16;
         alignas(32) float value[16];
 #pragma GCC unroll 16
-        for (int lane = 0; lane < 16; ++lane) value[lane] = weights_.nested_map[codes[lane]];
-        const __m256 offset = _mm256_set1_ps(weights_.nested_offset);
+        for (int lane = 0; lane < 16; ++lane) value[lane] = weights_->nested_map[codes[lane]];
+        const __m256 offset = _mm256_set1_ps(weights_->nested_offset);
         for (int half = 0; half < 2; ++half)
             absmax[half] = _mm256_add_ps(_mm256_mul_ps(_mm256_load_ps(value + 8 * half), _mm256_load_ps(nested_ + 8 * half)), offset);
     }
@@ -45,7 +46,7 @@ public:
 private:
     // The nested absmax of each lane, good until the first group where a lane enters its next nested block.
     void start_segment(size_t group) {
-        const __m256d size = _mm256_set1_pd(weights_.nested_blocksize);
+        const __m256d size = _mm256_set1_pd(weights_->nested_blocksize);
         const __m256d reciprocal = _mm256_div_pd(_mm256_set1_pd(1.0), size);
         const __m256d groups = _mm256_set1_pd(static_cast<double>(groups_));
         // The middle of a position: its quotient is further from any integer than rounding takes it.
@@ -66,9 +67,9 @@ private:
         segment_end_ = group + static_cast<size_t>(_mm_cvtsd_f64(_mm_min_sd(pair, _mm_unpackhi_pd(pair, pair))) + 0.5);
     }
 
-    const panels4bit& weights_;
-    size_t groups_;
-    const float* plain_;
+    const panels4bit* weights_ = nullptr;
+    size_t groups_ = 0;
+    const float* plain_ = nullptr;
     const uint8_t* codes_ = nullptr;
     const float* nested_absmax_ = nullptr;
     size_t rest_ = 0;
