@@ -232,7 +232,17 @@ bench() {
         "$program" --benchmark_out="$BENCHMARKS/$(basename "$program" _bench).json" --benchmark_out_format=json "$@"
     done
     say "bench: NativeQuant.Benchmarks"
-    dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks
+    run_benchmarks
+    say "bench: results in $BENCHMARKS"
+    run_benchmarks report
+}
+
+run_benchmarks() { dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks -- "$@"; }
+
+# bench_document: docs/benchmarks-results.md and docs/benchmarks.svg from the results that are there.
+bench_document() {
+    managed
+    run_benchmarks document
 }
 
 # bench_peers [WORKDIR] [CASE...]: the rivals, installed in WORKDIR from their packages, and we in turn; cases by the beginnings of their names.
@@ -245,9 +255,9 @@ bench_peers() {
     say "bench-peers: setting the rivals up in $work"
     bench/peers/setup.sh "$work"
     say "bench-peers: products"
-    dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks -- kernels "$work" "$@"
+    run_benchmarks kernels "$work" "$@"
     say "bench-peers: models"
-    dotnet run -c Release --no-build --project tests/NativeQuant.Benchmarks -- models "$work" "$@"
+    run_benchmarks models "$work" "$@"
 }
 
 # format [--check]: clang-format for native code, dotnet format for managed code.
@@ -284,6 +294,7 @@ usage: ./build.sh [verb]
   bench-peers [WORKDIR] [CASE...]
                     llama.cpp, ONNX Runtime, oneDNN and bitsandbytes, installed in WORKDIR (artifacts/peers), against us in turn;
                     BITSANDBYTES_SOURCE: a checkout of bitsandbytes, which has no package with its CPU library alone
+  bench-document    docs/benchmarks-results.md and docs/benchmarks.svg from the last results
   sanitize          native tests under the address, undefined-behaviour and thread sanitizers
   format [--check]  clang-format and dotnet format
   clean             removes everything that was built
@@ -296,6 +307,7 @@ verb=${1:-all}
 case $verb in
     all | setup | native | bindings | managed | pack | bench | sanitize | format | clean) "$verb" "$@" ;;
     bench-peers) bench_peers "$@" ;;
+    bench-document) bench_document ;;
     test) run_tests ;;
     help | -h | --help) usage ;;
     *) usage >&2; fail "unknown verb '$verb'" ;;

@@ -7,5 +7,7 @@ return args switch
     ["kernels", string work, .. string[] names] => Verbs.CompareKernels(work, names),
     ["models", string work, .. string[] names] => Verbs.CompareModels(work, names),
     ["model", string folder, string format, string threads] => Verbs.ServeModel(folder, format, threads),
+    ["report"] => Verbs.PrintNativeResults(),
+    ["document"] => Verbs.WriteDocument(),
     _ => Verbs.MeasureManagedLayer(args),
 };

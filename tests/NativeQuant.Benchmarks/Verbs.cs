@@ -42,7 +42,7 @@ internal static class Verbs
         var comparison = new KernelComparison(Folder(work), Path.Combine(Results, "kernels"));
         foreach (KernelCase product in KernelCases.All.Where(c => IsWanted(c.Name, names)))
         {
-            KernelTable.Print(Terminal(), comparison.Run(product));
+            KernelTable.Of(comparison.Run(product)).Print(Terminal());
         }
         return 0;
     }
@@ -53,8 +53,25 @@ internal static class Verbs
         var comparison = new ModelComparison(Folder(work), Path.Combine(Results, "models"));
         foreach (ModelCase model in ModelCases.All.Where(c => IsWanted(c.Name, names)))
         {
-            ModelTable.Print(Terminal(), comparison.Run(model));
+            ModelTable.Of(comparison.Run(model)).Print(Terminal());
         }
+        return 0;
+    }
+
+    /// <summary>The results of the native benchmarks as tables.</summary>
+    public static int PrintNativeResults()
+    {
+        foreach (TextTable table in NativeTables.Of(Results))
+        {
+            table.Print(Terminal());
+        }
+        return 0;
+    }
+
+    /// <summary>All results as a document and a chart.</summary>
+    public static int WriteDocument()
+    {
+        Document.Write(Results, "docs");
         return 0;
     }
 

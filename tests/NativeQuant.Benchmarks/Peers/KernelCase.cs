@@ -21,8 +21,8 @@ internal readonly record struct Entrant(string Library, string Type)
 /// <param name="Entrants">Who takes part; the first is the one that ratios are formed with.</param>
 internal sealed record KernelCase(string Name, int Rows, int Columns, int M, int Threads, IReadOnlyList<Entrant> Entrants)
 {
-    /// <summary>Bytes of weights that a walk goes through. All entrants hold theirs at once; the smaller sum is still five times the largest cache here.</summary>
-    public int RotateMebibytes => M == 1 ? 1024 : 256;
+    /// <summary>Weights that an entrant walks through for a sample. The others' walks lie between two of its own, so no cache helps.</summary>
+    public int RotateMebibytes => M == 1 ? 512 : 256;
 
     /// <summary>Our implementation, where it is not the best of the machine.</summary>
     public string? Implementation { get; init; }

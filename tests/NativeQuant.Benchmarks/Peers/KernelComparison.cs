@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 
 namespace NativeQuant.Benchmarks.Peers;
@@ -11,20 +12,23 @@ internal sealed class KernelComparison(PeerFolder folder, string results)
     /// <summary>Runs one case.</summary>
     public KernelResult Run(KernelCase product)
     {
-        List<Absentee> absent = [];
+        ConcurrentBag<Absentee> absent = [];
         List<(Entrant Entrant, Contestant Contestant)> present = [];
         try
         {
-            foreach (Entrant entrant in product.Entrants)
+            // Making the weights takes most of the time, so several do it at once; nothing is measured until all are ready.
+            var started = new Contestant?[product.Entrants.Count];
+            Parallel.For(0, started.Length, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => started[i] = Start(product.Entrants[i], product, absent));
+            for (int i = 0; i < started.Length; i++)
             {
-                if (Start(entrant, product, absent) is { } contestant)
+                if (started[i] is { } contestant)
                 {
-                    present.Add((entrant, contestant));
+                    present.Add((product.Entrants[i], contestant));
                 }
             }
-            IReadOnlyList<Sample>[] samples = Rounds.Run([.. present.Select(static p => p.Contestant)], "", 7, 31, TimeSpan.FromSeconds(12));
+            IReadOnlyList<Sample>[] samples = Rounds.Run([.. present.Select(static p => p.Contestant)], "", 7, 31, TimeSpan.FromSeconds(8));
             var result = new KernelResult(
-                product.Name, product.Rows, product.Columns, product.M, product.Threads, Machine.Here, DateTime.UtcNow, [.. Entries(product, present, samples)], absent);
+                product.Name, product.Rows, product.Columns, product.M, product.Threads, Machine.Here, DateTime.UtcNow, [.. Entries(product, present, samples)], [.. absent]);
             Directory.CreateDirectory(results);
             File.WriteAllText(Path.Combine(results, product.Name + ".json"), JsonSerializer.Serialize(result, ResultFiles.Options));
             return result;
@@ -35,7 +39,7 @@ internal sealed class KernelComparison(PeerFolder folder, string results)
         }
     }
 
-    private Contestant? Start(Entrant entrant, KernelCase product, List<Absentee> absent)
+    private Contestant? Start(Entrant entrant, KernelCase product, ConcurrentBag<Absentee> absent)
     {
         if (folder.WhyMissing(entrant.Library) is { } reason)
         {

@@ -17,17 +17,12 @@ internal sealed class ModelComparison(PeerFolder folder, string results)
         List<(Entrant Entrant, Contestant Contestant)> present = [];
         try
         {
-            foreach (Entrant entrant in @case.Entrants)
-            {
-                if (entrant.Library == "llama.cpp" && folder.WhyMissing("ggml") is { } reason)
-                {
-                    absent.Add(new(entrant.ToString(), reason));
-                }
-                else
-                {
-                    present.Add((entrant, Contestant.Start(folder.Model(entrant, @case.Threads))));
-                }
-            }
+            string? missing = folder.WhyMissing("ggml");
+            Entrant[] entrants = [.. @case.Entrants.Where(e => e.Library != "llama.cpp" || missing is null)];
+            absent.AddRange(@case.Entrants.Except(entrants).Select(e => new Absentee(e.ToString(), missing!)));
+            var started = new Contestant[entrants.Length];
+            Parallel.For(0, started.Length, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => started[i] = Contestant.Start(folder.Model(entrants[i], @case.Threads)));
+            present.AddRange(entrants.Zip(started));
             var result = new ModelResult(@case.Name, @case.Threads, @case.Request, @case.Busy, Machine.Here, DateTime.UtcNow, [.. Entries(@case, present)], absent);
             Directory.CreateDirectory(results);
             File.WriteAllText(Path.Combine(results, @case.Name + ".json"), JsonSerializer.Serialize(result, ResultFiles.Options));

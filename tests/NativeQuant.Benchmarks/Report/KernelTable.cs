@@ -1,45 +1,38 @@
-using System.Globalization;
 using NativeQuant.Benchmarks.Peers;
-using Spectre.Console;
 
 namespace NativeQuant.Benchmarks.Report;
 
-/// <summary>A case as a table.</summary>
+/// <summary>A comparison of products as a table.</summary>
 internal static class KernelTable
 {
-    /// <summary>One row for each entrant, the fastest rival's ratio in bold.</summary>
-    public static void Print(IAnsiConsole console, KernelResult result)
+    /// <summary>One row for each entrant.</summary>
+    public static TextTable Of(KernelResult result)
     {
-        Table table = new Table().Title($"{result.Name}: W {result.Rows} x {result.Columns}, {result.M} rows of x, {Threads(result.Threads)}").Border(TableBorder.Rounded);
-        table.AddColumns("library", "type", "kernel");
-        foreach (string name in (string[])["ms", "GB/s", "GFLOP/s", "util", "error", "ours / it"])
+        string threads = result.Threads == 1 ? "one thread, CPU time" : $"{result.Threads} threads, wall time";
+        return new TextTable(
+            $"{result.Name}: W {result.Rows} x {result.Columns}, {(result.M == 1 ? "one row" : $"{result.M} rows")} of x, {threads}",
+            ["library", "type", "kernel", "ms", "GB/s", "GFLOP/s", "util", "error", "time, ours / it"],
+            [.. result.Entries.Select(entry => Row(result, entry))])
         {
-            table.AddColumn(new TableColumn(name).RightAligned());
-        }
-        foreach (KernelEntry entry in result.Entries)
-        {
-            double seconds = entry.Seconds(result.Threads);
-            double operations = 2.0 * result.M * result.Rows * result.Columns;
-            bool limit = entry.Library == "machine";
-            table.AddRow(
-                entry.Library,
-                Markup.Escape(entry.Type),
-                Markup.Escape(entry.Detail),
-                Text(seconds * 1e3, "0.000"),
-                entry.Bytes > 0 ? Text(entry.Bytes / seconds * 1e-9, "0.0") : "",
-                limit && entry.Bytes > 0 ? "" : Text(operations / seconds * 1e-9, "0"),
-                Text(entry.CpuSeconds / entry.WallSeconds, "0.00"),
-                limit ? "" : Text(entry.Error, "0.0000"),
-                limit || entry == result.Entries[0] ? "" : Text(entry.Ratio, "0.00"));
-        }
-        console.Write(table);
-        foreach (Absentee absentee in result.Absent)
-        {
-            console.MarkupLineInterpolated($"  without {absentee.Entrant}: {absentee.Reason}");
-        }
+            FirstNumber = 3,
+            Notes = [.. result.Absent.Select(static a => $"without {a.Entrant}: {a.Reason}")],
+        };
     }
 
-    private static string Threads(int count) => count == 1 ? "one thread, CPU time" : $"{count} threads, wall time";
-
-    private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+    private static string[] Row(KernelResult result, KernelEntry entry)
+    {
+        double seconds = entry.Seconds(result.Threads);
+        double operations = 2.0 * result.M * result.Rows * result.Columns;
+        bool limit = entry.Library == "machine", memory = limit && entry.Bytes > 0;
+        return
+        [
+            entry.Library, entry.Type, entry.Detail,
+            memory ? "" : Format.Number(seconds * 1e3, "0.000"),
+            entry.Bytes > 0 && (result.M <= 16) ? Format.Number(entry.Bytes / seconds * 1e-9, "0.0") : "",
+            memory ? "" : Format.Number(operations / seconds * 1e-9, "0"),
+            Format.Number(entry.CpuSeconds / entry.WallSeconds, "0.00"),
+            limit ? "" : Format.Number(entry.Error, "0.0000"),
+            limit || entry == result.Entries[0] ? "" : Format.Number(entry.Ratio, "0.00"),
+        ];
+    }
 }

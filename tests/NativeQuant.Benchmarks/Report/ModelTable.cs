@@ -1,6 +1,4 @@
-using System.Globalization;
 using NativeQuant.Benchmarks.Peers;
-using Spectre.Console;
 
 namespace NativeQuant.Benchmarks.Report;
 
@@ -8,37 +6,33 @@ namespace NativeQuant.Benchmarks.Report;
 internal static class ModelTable
 {
     /// <summary>One row for each entrant.</summary>
-    public static void Print(IAnsiConsole console, ModelResult result)
+    public static TextTable Of(ModelResult result)
     {
-        string beside = result.Busy ? ", beside a busy process" : "";
-        Table table = new Table().Title($"{result.Name}: {result.Request}, {result.Threads} threads{beside}").Border(TableBorder.Rounded);
-        table.AddColumns("library", "type");
-        foreach (string name in (string[])["tokens/s", "GB/s", "of DRAM read", "util", "ours / it"])
-        {
-            table.AddColumn(new TableColumn(name).RightAligned());
-        }
-        bool decode = result.Request.StartsWith("decode", StringComparison.Ordinal);
+        string threads = result.Threads == 1 ? "one thread, CPU time" : $"{result.Threads} threads, wall time";
         double? bandwidth = result.Entries.FirstOrDefault(static e => e.Library == "machine") is { } limit ? Rate(limit, result) : null;
-        foreach (ModelEntry entry in result.Entries)
+        return new TextTable(
+            $"{result.Name}: {result.Request}, {threads}{(result.Busy ? ", beside a busy process" : "")}",
+            ["library", "type", "tokens/s", "GB/s", "of DRAM read", "util", "speed, ours / it"],
+            [.. result.Entries.Select(entry => Row(result, entry, bandwidth))])
         {
-            bool isLimit = entry.Library == "machine";
-            table.AddRow(
-                entry.Library,
-                entry.Type,
-                isLimit ? "" : Text(1 / entry.Seconds(result.Threads), "0.0"),
-                decode ? Text(Rate(entry, result) * 1e-9, "0.0") : "",
-                decode && !isLimit && bandwidth is { } read ? Text(Rate(entry, result) / read, "0.00") : "",
-                Text(entry.CpuSeconds / entry.WallSeconds, "0.00"),
-                isLimit || entry == result.Entries[0] ? "" : Text(entry.Ratio, "0.00"));
-        }
-        console.Write(table);
-        foreach (Absentee absentee in result.Absent)
-        {
-            console.MarkupLineInterpolated($"  without {absentee.Entrant}: {absentee.Reason}");
-        }
+            FirstNumber = 2,
+            Notes = [.. result.Absent.Select(static a => $"without {a.Entrant}: {a.Reason}")],
+        };
+    }
+
+    private static string[] Row(ModelResult result, ModelEntry entry, double? bandwidth)
+    {
+        bool limit = entry.Library == "machine", decode = result.Request.StartsWith("decode", StringComparison.Ordinal);
+        return
+        [
+            entry.Library, entry.Type,
+            limit ? "" : Format.Number(1 / entry.Seconds(result.Threads), "0.0"),
+            decode ? Format.Number(Rate(entry, result) * 1e-9, "0.0") : "",
+            decode && !limit ? Format.Number(Rate(entry, result) / bandwidth, "0.00") : "",
+            Format.Number(entry.CpuSeconds / entry.WallSeconds, "0.00"),
+            limit || entry == result.Entries[0] ? "" : Format.Number(entry.Ratio, "0.00"),
+        ];
     }
 
     private static double Rate(ModelEntry entry, ModelResult result) => entry.Bytes / entry.Seconds(result.Threads);
-
-    private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 }
