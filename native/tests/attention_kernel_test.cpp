@@ -48,8 +48,15 @@ public:
     }
     kv_page view() const {
         const bool scaled = dtype_ == NQ_DTYPE_I8;
-        return {keys_.data(), values_.data(), scaled ? key_scales_.data() : nullptr, scaled ? value_scales_.data() : nullptr, dtype_,
-                head_dim_,    position_,      keys_.data()};
+        return {keys_.data(),
+                values_.data(),
+                scaled ? key_scales_.data() : nullptr,
+                scaled ? value_scales_.data() : nullptr,
+                dtype_,
+                head_dim_,
+                position_,
+                keys_.size() + values_.size(),
+                keys_.data()};
     }
     size_t position() const { return position_; }
 
@@ -58,7 +65,8 @@ private:
         const size_t i = page_index(dtype_, row, column, columns);
         if (dtype_ == NQ_DTYPE_F32) static_cast<float*>(data)[i] = x;
         if (dtype_ == NQ_DTYPE_BF16) static_cast<uint16_t*>(data)[i] = formats::bf16_from_f32(x);
-        if (dtype_ == NQ_DTYPE_I8) static_cast<int8_t*>(data)[i] = static_cast<int8_t>(std::isfinite(x) ? std::lrint(40 * std::fmin(x, 3)) : 3);
+        if (dtype_ == NQ_DTYPE_I8)
+            static_cast<int8_t*>(data)[i] = static_cast<int8_t>(std::isfinite(x) ? std::lrint(40 * std::fmin(x, 3)) : 3);
     }
     double get(const void* data, float scale, size_t row, size_t column, size_t columns) const {
         const size_t i = page_index(dtype_, row, column, columns);
@@ -76,8 +84,16 @@ private:
 // Query rows and their state, ending at guard pages.
 struct test_rows {
     test_rows(size_t count, size_t head_dim, uint32_t seed)
-        : count(count), head_dim(head_dim), stride(page_columns(head_dim)), q(count * stride, 64), acc(count * stride, 64), largest(count),
-          sum(count), first(count), last(count), scratch(page_scratch(head_dim), 64) {
+        : count(count),
+          head_dim(head_dim),
+          stride(page_columns(head_dim)),
+          q(count * stride, 64),
+          acc(count * stride, 64),
+          largest(count),
+          sum(count),
+          first(count),
+          last(count),
+          scratch(page_scratch(head_dim), 64) {
         const std::vector<float> values = normal_values(count * head_dim, seed);
         for (size_t r = 0; r < count; ++r) {
             for (size_t i = 0; i < head_dim; ++i) q[r * stride + i] = values[r * head_dim + i];
@@ -85,8 +101,7 @@ struct test_rows {
         }
     }
     void take(const kernels& k, const test_page& page) const {
-        k.attention_page(page.view(),
-                         {q.data(), acc.data(), largest.data(), sum.data(), first.data(), last.data(), count, stride, scale},
+        k.attention_page(page.view(), {q.data(), acc.data(), largest.data(), sum.data(), first.data(), last.data(), count, stride, scale},
                          scratch.data());
     }
     float result(size_t r, size_t i) const { return acc[r * stride + i] / sum[r]; }
@@ -128,7 +143,8 @@ void expect_row(const test_rows& rows, size_t r, const std::vector<const test_pa
         ++n;
     });
     for (size_t i = 0; i < rows.head_dim; ++i)
-        ASSERT_NEAR(rows.result(r, i), y[i], (2e-6 + 2e-7 * reach) * magnitude[i]) << "row " << r << " of " << rows.count << ", element " << i;
+        ASSERT_NEAR(rows.result(r, i), y[i], (2e-6 + 2e-7 * reach) * magnitude[i])
+            << "row " << r << " of " << rows.count << ", element " << i;
 }
 
 TEST_P(AttentionKernel, MatchesF64OnEveryTypeAndShape) {
@@ -143,7 +159,8 @@ TEST_P(AttentionKernel, MatchesF64OnEveryTypeAndShape) {
                 }
                 rows.take(kernel(), first);
                 rows.take(kernel(), second);
-                for (size_t r = 0; r < count; ++r) ASSERT_NO_FATAL_FAILURE(expect_row(rows, r, {&first, &second})) << "type " << dtype << " " << head_dim;
+                for (size_t r = 0; r < count; ++r)
+                    ASSERT_NO_FATAL_FAILURE(expect_row(rows, r, {&first, &second})) << "type " << dtype << " " << head_dim;
                 for (size_t r = 0; r < count; ++r)
                     for (size_t i = head_dim; i < rows.stride; ++i) ASSERT_EQ(rows.acc[r * rows.stride + i], 0.0f) << "padding";
             }
@@ -164,7 +181,8 @@ TEST_P(AttentionKernel, EveryRangeOfPositionsIsMaskedExactly) {
                     const test_rows rows(3, head_dim, 7);
                     for (size_t r = 0; r < 3; ++r) rows.first[r] = begin, rows.last[r] = end;
                     rows.take(kernel(), dirty);
-                    for (size_t r = 0; r < 3; ++r) ASSERT_NO_FATAL_FAILURE(expect_row(rows, r, {&page})) << "type " << dtype << " " << begin << "-" << end;
+                    for (size_t r = 0; r < 3; ++r)
+                        ASSERT_NO_FATAL_FAILURE(expect_row(rows, r, {&page})) << "type " << dtype << " " << begin << "-" << end;
                 }
             }
         }
@@ -183,14 +201,16 @@ TEST_P(AttentionKernel, NanAndInfinityReachOnlyTheRowsThatSeeThem) {
                 else
                     page.fill_values(20, nan_value);
                 const test_rows rows(count, head_dim, 7);
-                for (size_t r = 0; r < count; ++r) rows.first[r] = 0, rows.last[r] = 18 + r;  // the fourth row is the first to see position 20
+                for (size_t r = 0; r < count; ++r)
+                    rows.first[r] = 0, rows.last[r] = 18 + r;  // the fourth row is the first to see position 20
                 rows.take(kernel(), page);
                 for (size_t r = 0; r < count; ++r) {
                     if (r < 3) {
                         ASSERT_NO_FATAL_FAILURE(expect_row(rows, r, {&clean})) << "type " << dtype;
                         continue;
                     }
-                    for (size_t i = 0; i < head_dim; ++i) ASSERT_TRUE(std::isnan(rows.result(r, i))) << "type " << dtype << " " << r << ' ' << i;
+                    for (size_t i = 0; i < head_dim; ++i)
+                        ASSERT_TRUE(std::isnan(rows.result(r, i))) << "type " << dtype << " " << r << ' ' << i;
                 }
             }
         }

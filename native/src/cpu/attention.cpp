@@ -96,7 +96,7 @@ public:
             for (size_t index = begin; index < end; index++) {
                 const attention_task task(plan_, index);
                 const row_state state(plan_, states.as<float>() + (plan_.spans > 1 ? index : worker) * plan_.state_floats());
-                const size_t count = attend(task, index + 1 < end, q, range, state);
+                const size_t count = attend(task, q, range, state);
                 if (plan_.spans == 1) {
                     finish(task, count, state);
                     continue;
@@ -125,8 +125,8 @@ private:
         return {first, std::min(first + plan_.span_pages, all)};
     }
 
-    // Takes the rows of a task over its pages; returns how many rows there are. `another`: the same thread may do the next task.
-    size_t attend(const attention_task& task, bool another, float* q, size_t* range, const row_state& state) {
+    // Takes the rows of a task over its pages; returns how many rows there are.
+    size_t attend(const attention_task& task, float* q, size_t* range, const row_state& state) {
         const size_t t0 = first_position(task), count = position_count(task) * plan_.group;
         for (size_t r = 0; r < count; r++) {
             const size_t t = t0 + r / plan_.group;
@@ -143,12 +143,15 @@ private:
         const attention_rows rows{q, state.acc, state.largest, state.sum, range, range + count, count, plan_.columns, scale_};
         float* const scratch = q + plan_.block_rows() * plan_.columns;
         const page_range over = pages(task);
+        const size_t all_pages = divide_up(plan_.length, page_positions);
         for (size_t p = over.first; p < over.last; p++) {
             kv_page page = cache_.page(layer_, p * page_positions, task.head);
             if (p + 1 < over.last) {
-                page.next_keys = cache_.page(layer_, (p + 1) * page_positions, task.head).keys;
-            } else if (another && task.head + 1 < plan_.kv_heads) {
-                page.next_keys = cache_.page(layer_, over.first * page_positions, task.head + 1).keys;
+                page.next = cache_.page(layer_, (p + 1) * page_positions, task.head).keys;
+            } else if (task.head + 1 < plan_.kv_heads) {
+                page.next = cache_.page(layer_, over.first * page_positions, task.head + 1).keys;
+            } else if (p + 1 < all_pages) {
+                page.next = cache_.page(layer_, (p + 1) * page_positions, 0).keys;
             }
             device_.kernel().attention_page(page, rows, scratch);
         }

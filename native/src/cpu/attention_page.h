@@ -1,24 +1,39 @@
 // attention_page over the vectors of one instruction set, described by a type S as in avx512/attention.cpp. Each page is two products,
 // [rows][k] by [k][columns], a tile of rows by S::tile_vectors vectors of columns at a time in registers, with an online softmax between.
 //
-// Up to direct_rows rows (decode) multiply straight from the page: memory is what they wait for, so the values are prefetched while the
-// keys are read, and the next page while the values are. More rows (prefill) share one expansion of the page to f32.
+// Up to direct_rows rows (decode) multiply straight from the page: memory is what they wait for, so every line they read prefetches one of
+// the next page. More rows (prefill) share one expansion of the page to f32.
 #pragma once
 
 #include "cpu/kv_page.h"
 
 namespace nq::cpu {
 
-// The right-hand side of a product as it lies in a page. load(k, column): one vector of row k. Prefetched is what lies `ahead` bytes on.
+// The lines of the next page, a quarter of the page each in turn: memory delivers four streams faster than one.
+struct next_lines {
+    const char* page;
+    size_t quarter;  // lines
+    size_t done;     // lines
+
+    template <class S>
+    void prefetch() {
+        if (done >= 4 * quarter) return;
+        S::prefetch(page + (done % 4 * quarter + done / 4) * 64);
+        ++done;
+    }
+};
+
+// The right-hand side of a product as it lies in a page. load(k, column): one vector of row k; prefetch(column): what each such load is
+// followed by.
 template <class S>
 struct f32_operand {
     const float* data;
     size_t columns;
-    ptrdiff_t ahead;
+    next_lines* next;
     static constexpr bool interleaved = false;
 
     typename S::vector load(size_t k, size_t column) const { return S::load(data + k * columns + column); }
-    void prefetch(size_t k, size_t column) const { S::prefetch(reinterpret_cast<const char*>(data + k * columns + column) + ahead); }
+    void prefetch(size_t) const { next->prefetch<S>(); }
 };
 
 // An f32 operand in the cache already.
@@ -29,19 +44,19 @@ struct expanded_operand {
     static constexpr bool interleaved = false;
 
     typename S::vector load(size_t k, size_t column) const { return S::load(data + k * columns + column); }
-    void prefetch(size_t, size_t) const {}
+    void prefetch(size_t) const {}
 };
 
 template <class S>
 struct int8_operand {
     const int8_t* data;
     size_t columns;
-    ptrdiff_t ahead;
+    next_lines* next;
     static constexpr bool interleaved = false;
 
     typename S::vector load(size_t k, size_t column) const { return S::load_int8(data + k * columns + column); }
-    void prefetch(size_t k, size_t column) const {
-        if (column % 64 == 0) S::prefetch(reinterpret_cast<const char*>(data + k * columns + column) + ahead);
+    void prefetch(size_t column) const {
+        if (column % 64 == 0) next->prefetch<S>();
     }
 };
 
@@ -50,14 +65,14 @@ template <class S>
 struct bf16_operand {
     const uint16_t* data;
     size_t columns;
-    ptrdiff_t ahead;
+    next_lines* next;
     static constexpr bool interleaved = true;
 
     const uint16_t* pair(size_t k, size_t column) const { return data + (k / 2 * columns + column) * 2; }
     typename S::vector load_even(size_t k, size_t column) const { return S::load_even(pair(k, column)); }
     typename S::vector load_odd(size_t k, size_t column) const { return S::load_odd(pair(k, column)); }
     typename S::vector load(size_t k, size_t column) const { return k % 2 == 0 ? load_even(k, column) : load_odd(k, column); }
-    void prefetch(size_t k, size_t column) const { S::prefetch(reinterpret_cast<const char*>(pair(k, column)) + ahead); }
+    void prefetch(size_t) const { next->prefetch<S>(); }
 };
 
 // The left-hand side and the result of a tile. Without factors out = product, else out[r] = factors[r] * out[r] + product.
@@ -78,9 +93,9 @@ struct page_attention {
     // Everything about a page that its row tiles share.
     struct softmax_input {
         const attention_rows& rows;
-        size_t position;             // of the page
-        const float* key_scales;     // [64] or null
-        const float* value_scales;   // [64] or null
+        size_t position;            // of the page
+        const float* key_scales;    // [64] or null
+        const float* value_scales;  // [64] or null
     };
 
     // --- products
@@ -104,7 +119,7 @@ struct page_attention {
 #pragma GCC unroll 4
         for (int j = 0; j < vectors; ++j) {
             v[j] = b.load(k, column + static_cast<size_t>(j) * S::lanes);
-            b.prefetch(k, column + static_cast<size_t>(j) * S::lanes);
+            b.prefetch(column + static_cast<size_t>(j) * S::lanes);
         }
         multiply_step(sum, v, t.a + k, t.a_stride);
     }
@@ -126,7 +141,7 @@ struct page_attention {
 #pragma GCC unroll 4
                 for (int j = 0; j < vectors; ++j) {
                     even[j] = b.load_even(k, column + static_cast<size_t>(j) * S::lanes);
-                    b.prefetch(k, column + static_cast<size_t>(j) * S::lanes);
+                    b.prefetch(column + static_cast<size_t>(j) * S::lanes);
                 }
                 multiply_step(sum, even, t.a + k, t.a_stride);
 #pragma GCC unroll 4
@@ -277,18 +292,16 @@ struct page_attention {
     }
 
     static void attend_page(const kv_page& page, const attention_rows& rows, float* scratch) {
-        const char* const keys = static_cast<const char*>(page.keys);
-        const char* const values = static_cast<const char*>(page.values);
-        const ptrdiff_t to_values = values - keys, to_next = static_cast<const char*>(page.next_keys) - values;
+        next_lines next = {static_cast<const char*>(page.next), page.next == nullptr ? 0 : page.bytes / 256, 0};
         if (page.dtype == NQ_DTYPE_F32) {
-            run(f32_operand<S>{static_cast<const float*>(page.keys), page_positions, to_values},
-                f32_operand<S>{static_cast<const float*>(page.values), rows.stride, to_next}, page, rows, most_tile_rows, scratch);
+            run(f32_operand<S>{static_cast<const float*>(page.keys), page_positions, &next},
+                f32_operand<S>{static_cast<const float*>(page.values), rows.stride, &next}, page, rows, most_tile_rows, scratch);
         } else if (page.dtype == NQ_DTYPE_BF16) {
-            run(bf16_operand<S>{static_cast<const uint16_t*>(page.keys), page_positions, to_values},
-                bf16_operand<S>{static_cast<const uint16_t*>(page.values), rows.stride, to_next}, page, rows, S::converting_rows, scratch);
+            run(bf16_operand<S>{static_cast<const uint16_t*>(page.keys), page_positions, &next},
+                bf16_operand<S>{static_cast<const uint16_t*>(page.values), rows.stride, &next}, page, rows, S::converting_rows, scratch);
         } else {
-            run(int8_operand<S>{static_cast<const int8_t*>(page.keys), page_positions, to_values},
-                int8_operand<S>{static_cast<const int8_t*>(page.values), rows.stride, to_next}, page, rows, S::converting_rows, scratch);
+            run(int8_operand<S>{static_cast<const int8_t*>(page.keys), page_positions, &next},
+                int8_operand<S>{static_cast<const int8_t*>(page.values), rows.stride, &next}, page, rows, S::converting_rows, scratch);
         }
     }
 };

@@ -40,7 +40,7 @@ kv_page paged_kv_cache::page(uint32_t layer, size_t position, size_t head) const
         value_scales = reinterpret_cast<float*>(keys + head_bytes_) - page_positions;
         key_scales = value_scales - page_positions;
     }
-    return {keys, values, key_scales, value_scales, dtype_, head_dim_, index * page_positions, keys};
+    return {keys, values, key_scales, value_scales, dtype_, head_dim_, index * page_positions, head_bytes_, nullptr};
 }
 
 std::shared_ptr<kv_cache> cpu_backend::create_kv_cache(uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity,

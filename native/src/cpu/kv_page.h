@@ -26,8 +26,9 @@ struct kv_page {
     float* value_scales;  // int8: [64], else null
     nq_dtype dtype;
     size_t head_dim;
-    size_t position;         // of the first in the sequence
-    const void* next_keys;  // of the page that will be read after this one: where to prefetch
+    size_t position;   // of the first in the sequence
+    size_t bytes;      // of keys, values and scales, which follow each other in memory
+    const void* next;  // memory of the page that will be read after this one, or null
 };
 
 // Query rows that share a key-value head, and how far the softmax of each has come. Per row r, with s[p] = scale * q[r] . k[p] over the
@@ -49,9 +50,7 @@ struct attention_rows {
 
 // static: a file compiled for another instruction set must keep its copy to itself
 static inline size_t page_columns(size_t head_dim) { return (head_dim + 15) / 16 * 16; }
-static inline size_t page_key_rows(nq_dtype dtype, size_t head_dim) {
-    return dtype == NQ_DTYPE_BF16 ? (head_dim + 1) / 2 * 2 : head_dim;
-}
+static inline size_t page_key_rows(nq_dtype dtype, size_t head_dim) { return dtype == NQ_DTYPE_BF16 ? (head_dim + 1) / 2 * 2 : head_dim; }
 // Where element (row, column) of keys or values lies, counted in elements.
 static inline size_t page_index(nq_dtype dtype, size_t row, size_t column, size_t columns) {
     return dtype == NQ_DTYPE_BF16 ? (row / 2 * columns + column) * 2 + row % 2 : row * columns + column;
