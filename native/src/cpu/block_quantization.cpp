@@ -1,5 +1,6 @@
 #include "cpu/block_quantization.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -40,13 +41,12 @@ size_t index_of_not_finite(const kernels& k, const flat_values& source, size_t f
     return n;
 }
 
-void round_to_f16_saturating(const kernels& k, const float* source, size_t n, float* destination) {
+void round_to_f16_saturating(const kernels& k, float* values, size_t n) {
     constexpr float most = 65504;
-    for (size_t i = 0; i < n; i++) {
-        const float x = source[i];
-        destination[i] = std::isinf(x) ? x : x > most ? most : x < -most ? -most : x;
+    if (k.absmax(values, n) > most) {
+        for (size_t i = 0; i < n; i++) values[i] = std::clamp(values[i], -most, most);
     }
-    k.round_through(destination, NQ_DTYPE_F16, destination, n);
+    k.round_through(values, NQ_DTYPE_F16, values, n);
 }
 
 void fail_not_finite(const flat_values& source, size_t index) {

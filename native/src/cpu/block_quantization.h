@@ -33,8 +33,8 @@ size_t index_of_not_finite(const float* values, size_t n);
 // The same for n values of `source` from `first` on, counted from there.
 size_t index_of_not_finite(const kernels& k, const flat_values& source, size_t first, size_t n);
 
-// f16(value) as f32; finite values beyond its range become +-65504. In place allowed.
-void round_to_f16_saturating(const kernels& k, const float* source, size_t n, float* destination);
+// Rounds finite values through f16 in place; those beyond its range become +-65504.
+void round_to_f16_saturating(const kernels& k, float* values, size_t n);
 
 // The error for a value that is NaN or infinite; `index` counts flat.
 [[noreturn]] void fail_not_finite(const flat_values& source, size_t index);

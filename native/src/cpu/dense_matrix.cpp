@@ -9,16 +9,6 @@ namespace {
 
 constexpr size_t chunk_columns = 256;
 
-// Between 16 rows of a chunk and its 16-lane vectors; T is as wide as an element.
-template <class T>
-void interleave(const char* rows, size_t valid, size_t n, char* panel) {
-    for (size_t c = 0; c < n; c++) {
-        T lanes[panel_rows] = {};
-        for (size_t r = 0; r < valid; r++) std::memcpy(&lanes[r], rows + (r * chunk_columns + c) * sizeof(T), sizeof(T));
-        std::memcpy(panel + c * sizeof lanes, lanes, sizeof lanes);
-    }
-}
-
 template <class T>
 void gather(const char* panel, size_t lane, size_t n, char* row) {
     for (size_t c = 0; c < n; c++) std::memcpy(row + c * sizeof(T), panel + (c * panel_rows + lane) * sizeof(T), sizeof(T));
@@ -46,23 +36,21 @@ nq_matrix_info dense_matrix::info() const noexcept {
 void dense_matrix::fill_panel(const kernels& k, const host_weights& source, size_t panel) {
     const size_t size = element_size(dtype_), source_size = element_size(source.dtype);
     const size_t first = panel * panel_rows, valid = std::min(panel_rows, rows_ - first);
-    char* destination = data_.as<char>() + panel * panel_rows * columns_ * size;
-    alignas(64) char rows[panel_rows * chunk_columns * sizeof(float)];
+    const char* from = static_cast<const char*>(source.data) + first * columns_ * source_size;
+    char* destination = data_.as<char>() + first * columns_ * size;
+    if (source.dtype == dtype_) {
+        k.interleave_rows(from, columns_ * size, valid, columns_, size, destination);
+        return;
+    }
+    char rows[panel_rows * chunk_columns * sizeof(float)];
     float values[chunk_columns];
     for (size_t c = 0; c < columns_; c += chunk_columns) {
         const size_t n = std::min(chunk_columns, columns_ - c);
         for (size_t r = 0; r < valid; r++) {
-            const char* from = static_cast<const char*>(source.data) + ((first + r) * columns_ + c) * source_size;
-            char* to = rows + r * chunk_columns * size;
-            if (source.dtype == dtype_) {
-                std::memcpy(to, from, n * size);
-            } else {
-                k.convert_to_f32(from, source.dtype, values, n);
-                k.convert_from_f32(values, to, dtype_, n);
-            }
+            k.convert_to_f32(from + (r * columns_ + c) * source_size, source.dtype, values, n);
+            k.convert_from_f32(values, rows + r * n * size, dtype_, n);
         }
-        char* vectors = destination + c * panel_rows * size;
-        size == 4 ? interleave<uint32_t>(rows, valid, n, vectors) : interleave<uint16_t>(rows, valid, n, vectors);
+        k.interleave_rows(rows, n * size, valid, n, size, destination + c * panel_rows * size);
     }
 }
 

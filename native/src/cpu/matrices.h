@@ -94,7 +94,9 @@ public:
     size_t columns() const noexcept { return columns_; }
     size_t padded_columns() const noexcept { return padded_columns_; }
 
-    void store_row(size_t row, const int8_t* codes, float absmax) noexcept;
+    // Takes n columns of a panel's rows from `first` on, both multiples of 64, zeros past the last column, and adds them to the row sums.
+    void store_codes(const kernels& k, size_t panel, size_t first, size_t n, const int8_t* rows) noexcept;
+    void set_row_absmax(size_t row, float absmax) noexcept { statistics_.as<float>()[row] = absmax; }
     void load_row(size_t row, int8_t* codes) const noexcept;
     float row_absmax(size_t row) const noexcept { return statistics_.as<float>()[row]; }
     void expand_row(size_t row, float* values) const noexcept;

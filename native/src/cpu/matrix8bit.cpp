@@ -29,15 +29,15 @@ panels8bit matrix8bit::panels() const noexcept {
     return {codes_.as<int8_t>(), absmax, reinterpret_cast<const int32_t*>(absmax + padded_rows()), rows_, columns_, padded_columns_};
 }
 
-void matrix8bit::store_row(size_t row, const int8_t* codes, float absmax) noexcept {
-    int8_t* quads = codes_.as<int8_t>() + row / panel_rows * panel_rows * padded_columns_ + row % panel_rows * 4;
-    int32_t sum = 0;
-    for (size_t c = 0; c < columns_; c++) {
-        quads[c / 4 * (panel_rows * 4) + c % 4] = codes[c];
-        sum += codes[c];
+void matrix8bit::store_codes(const kernels& k, size_t panel, size_t first, size_t n, const int8_t* rows) noexcept {
+    const size_t row = panel * panel_rows, valid = std::min(panel_rows, rows_ - row);
+    k.interleave_rows(rows, n, valid, n / 4, 4, codes_.as<int8_t>() + row * padded_columns_ + first * panel_rows);
+    int32_t* sums = reinterpret_cast<int32_t*>(statistics_.as<float>() + padded_rows()) + row;
+    for (size_t r = 0; r < valid; r++) {
+        int32_t sum = 0;  // not in place: a store through sums might change the codes, for all the compiler knows
+        for (size_t c = 0; c < n; c++) sum += rows[r * n + c];
+        sums[r] += sum;
     }
-    statistics_.as<float>()[row] = absmax;
-    reinterpret_cast<int32_t*>(statistics_.as<float>() + padded_rows())[row] = sum;
 }
 
 int8_t matrix8bit::code(size_t row, size_t column) const noexcept {

@@ -54,6 +54,29 @@ void store_absmax_codes(cpu_backend& device, matrix4bit& weights, const uint8_t*
     });
 }
 
+// Fills a matrix piece by piece. row_absmax(row) comes first, then codes(row, first, n, out) for its pieces. `cost`: elementary steps per
+// element.
+template <class RowAbsmax, class Codes>
+void fill_panels(cpu_backend& device, matrix8bit& weights, size_t cost, const RowAbsmax& row_absmax, const Codes& codes) {
+    constexpr size_t piece = 512;
+    const size_t columns = weights.columns(), padded = weights.padded_columns();
+    device.parallel(panel_count(weights.rows()), cost * panel_rows * padded, [&](size_t begin, size_t end, uint32_t) {
+        int8_t rows[panel_rows * piece];
+        for (size_t panel = begin; panel < end; panel++) {
+            const size_t row = panel * panel_rows, valid = std::min(panel_rows, weights.rows() - row);
+            for (size_t r = 0; r < valid; r++) weights.set_row_absmax(row + r, row_absmax(row + r));
+            for (size_t c = 0; c < padded; c += piece) {
+                const size_t n = std::min(piece, padded - c), there = std::min(n, columns - c);
+                for (size_t r = 0; r < valid; r++) {
+                    codes(row + r, c, there, rows + r * n);
+                    std::memset(rows + r * n + there, 0, n - there);
+                }
+                weights.store_codes(device.kernel(), panel, c, n, rows);
+            }
+        }
+    });
+}
+
 const matrix4bit& as_4bit(const matrix& weights) { return static_cast<const matrix4bit&>(weights); }
 const matrix8bit& as_8bit(const matrix& weights) { return static_cast<const matrix8bit&>(weights); }
 
@@ -155,34 +178,40 @@ void cpu_backend::export_4bit(const matrix& weights, nq_matrix4bit_storage& stor
 
 std::shared_ptr<matrix> cpu_backend::quantize_matrix_8bit(const host_weights& source) {
     auto weights = std::make_shared<matrix8bit>(*this, source.rows, source.columns, source.dtype);
+    const flat_values values = flat(source);
     const size_t columns = source.columns;
-    const auto value_scratch = scratch_.take_array<float>(threads_ * columns);
-    const auto code_scratch = scratch_.take_array<int8_t>(threads_ * columns);
     first_index bad;
-    parallel(source.rows, 4 * columns, [&](size_t begin, size_t end, uint32_t worker) {
-        float* values = value_scratch.as<float>() + worker * columns;
-        int8_t* codes = code_scratch.as<int8_t>() + worker * columns;
-        for (size_t row = begin; row < end; row++) {
-            if (!std::isfinite(load_block(kernels_, flat(source), row * columns, columns, values))) {
-                bad.offer(row * columns + index_of_not_finite(values, columns));
-                continue;
+    const auto row_absmax = [&](size_t row) {
+        float part[1024], most = 0;
+        for (size_t c = 0; c < columns; c += std::size(part)) {
+            const size_t n = std::min(std::size(part), columns - c);
+            const float largest = load_block(kernels_, values, row * columns + c, n, part);
+            if (!std::isfinite(largest)) {
+                bad.offer(row * columns + c + index_of_not_finite(part, n));
+                return 0.0f;
             }
-            round_to_f16_saturating(kernels_, values, columns, values);
-            const float absmax = kernels_.int8_row_absmax(values, columns, 0, nullptr);
-            kernels_.int8_quantize_row(values, columns, absmax, 0, nullptr, codes);
-            weights->store_row(row, codes, absmax);
+            most = std::max(most, largest);
         }
+        round_to_f16_saturating(kernels_, &most, 1);  // rounding keeps the order
+        return most;
+    };
+    fill_panels(*this, *weights, 4, row_absmax, [&](size_t row, size_t first, size_t n, int8_t* codes) {
+        float part[512];
+        kernels_.convert_to_f32(static_cast<const char*>(source.data) + (row * columns + first) * element_size(source.dtype), source.dtype,
+                                part, n);
+        round_to_f16_saturating(kernels_, part, n);
+        kernels_.int8_quantize_row(part, n, weights->row_absmax(row), 0, nullptr, codes);
     });
-    if (bad.found()) fail_not_finite(flat(source), bad.get());
+    if (bad.found()) fail_not_finite(values, bad.get());
     return weights;
 }
 
 std::shared_ptr<matrix> cpu_backend::import_8bit(size_t rows, size_t columns, nq_dtype dtype, const int8_t* codes,
                                                  const float* row_absmax) {
     auto weights = std::make_shared<matrix8bit>(*this, rows, columns, dtype);
-    parallel(rows, columns, [&](size_t begin, size_t end, uint32_t) {
-        for (size_t row = begin; row < end; row++) weights->store_row(row, codes + row * columns, row_absmax[row]);
-    });
+    fill_panels(
+        *this, *weights, 1, [&](size_t row) { return row_absmax[row]; },
+        [&](size_t row, size_t first, size_t n, int8_t* out) { std::memcpy(out, codes + row * columns + first, n); });
     return weights;
 }
 
