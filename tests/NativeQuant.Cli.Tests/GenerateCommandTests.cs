@@ -31,7 +31,8 @@ internal sealed class GenerateCommandTests
     [TestCase("--load-in-4bit")]
     [TestCase("--load-in-4bit", "--bnb-4bit-quant-type", "nf4", "--bnb-4bit-use-double-quant", "--bnb-4bit-compute-dtype", "bfloat16")]
     [TestCase("--load-in-8bit", "--llm-int8-threshold", "0", "--llm-int8-skip-modules", "lm_head", "down_proj")]
-    public async Task Every_quantization_option_of_transformers_is_taken(params string[] options)
+    [TestCase("--lm-head", "int8")]
+    public async Task Every_quantization_option_is_taken(params string[] options)
     {
         JsonElement result = await CommandLine.RunJsonAsync(["generate", Repository.TinyLlama, Prompt, "--max-new-tokens", "8", .. options]);
 

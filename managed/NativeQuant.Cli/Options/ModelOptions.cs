@@ -21,14 +21,22 @@ internal sealed class ModelOptions
         HelpName = string.Join('|', DataTypeNames.KvCache),
     };
 
+    private readonly Option<string?> _head = new("--lm-head")
+    {
+        Description = "Run the output head from int8 weights where it would be unquantized: less to read per token, an approximation, not saved.",
+        HelpName = "int8",
+    };
+
     public Argument<string> Folder { get; } = ModelFolder.Argument();
 
     public void AddTo(Command command)
     {
         _dtype.AcceptOnlyFromAmong(DataTypeNames.All);
+        _head.AcceptOnlyFromAmong("int8");
         command.Arguments.Add(Folder);
         _quantization.AddTo(command);
         command.Options.Add(_dtype);
+        command.Options.Add(_head);
         _device.AddTo(command);
     }
 
@@ -52,5 +60,6 @@ internal sealed class ModelOptions
         Quantization = ReadQuantization(parsed),
         DataType = parsed.GetValue(_dtype) is { } name ? DataTypeNames.Parse(name) : null,
         KvCacheType = parsed.GetValue(_kvCache) is { } cache ? DataTypeNames.Parse(cache) : DataType.Float32,
+        Int8Head = parsed.GetValue(_head) is not null,
     };
 }

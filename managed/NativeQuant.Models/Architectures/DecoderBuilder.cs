@@ -4,6 +4,7 @@ namespace NativeQuant.Models;
 internal static class DecoderBuilder
 {
     private const string Head = "lm_head";
+    private const string Embedding = "model.embed_tokens.weight";
 
     /// <summary>Modules that stay unquantized unless a skip list says otherwise: the output head, and what is tied to it.</summary>
     public static IReadOnlyList<string> DefaultSkipModules { get; } = [Head];
@@ -11,7 +12,7 @@ internal static class DecoderBuilder
     /// <summary>Loads every weight, in the order of a forward pass.</summary>
     public static Decoder Build(DecoderDescription description, WeightLoader weights)
     {
-        DenseMatrix embedding = weights.Embedding("model.embed_tokens.weight", description.VocabularySize, description.HiddenSize);
+        DenseMatrix embedding = weights.Embedding(Embedding, description.VocabularySize, description.HiddenSize);
         var layers = new DecoderLayer[description.AttentionWindows.Count];
         for (int i = 0; i < layers.Length; i++)
         {
@@ -24,8 +25,8 @@ internal static class DecoderBuilder
         }
         RmsNorm norm = Norm("model.norm");
         Linear head = description.TiedHead
-            ? weights.TiedHead(Head, embedding)
-            : weights.Linear(Head, description.VocabularySize, description.HiddenSize, bias: false);
+            ? weights.TiedHead(Head, Embedding, embedding)
+            : weights.Head(Head, description.VocabularySize, description.HiddenSize);
         return new Decoder(description, embedding, layers, norm, head);
 
         RmsNorm Norm(string module) => new(weights.Vector(module + ".weight", description.HiddenSize), description.NormEpsilon);

@@ -31,6 +31,15 @@ public sealed record LoadOptions
     /// </summary>
     public DataType KvCacheType { get; init; } = NativeQuant.DataType.Float32;
 
+    /// <summary>
+    /// Run the output head from int8 weights, one absmax per row (<see cref="Linear8Bit"/> with the threshold of <see cref="Quantization"/>,
+    /// by default 6), where it would be unquantized: in a small model it is much of what a token reads from memory, and this halves it. An
+    /// approximation. A head of its own takes half the memory; one tied to the embedding costs an int8 copy, as the embedding stays for
+    /// looking tokens up. Default false. No part of the model: saving writes the head as the folder loaded from holds it, which must still
+    /// be there.
+    /// </summary>
+    public bool Int8Head { get; init; }
+
     /// <summary>Read tokenizer.json if the folder has one. Default true. Without it a model takes and gives token ids only.</summary>
     public bool LoadTokenizer { get; init; } = true;
 }

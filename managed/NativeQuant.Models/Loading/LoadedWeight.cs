@@ -8,6 +8,12 @@ namespace NativeQuant.Models;
 /// <param name="ResidentBytes">Bytes of device memory.</param>
 public sealed record LoadedWeight(string Name, WeightEncoding Encoding, IReadOnlyList<long> Shape, long StoredBytes, long ResidentBytes)
 {
+    /// <summary>
+    /// True for an int8 copy of another weight that only the output head uses (<see cref="LoadOptions.Int8Head"/> with a tied head): it takes
+    /// memory, but adds no parameters and is not saved.
+    /// </summary>
+    public bool IsCopy { get; init; }
+
     /// <summary>Number of parameters: the product of <see cref="Shape"/>.</summary>
     public long Parameters => Shape.Aggregate(1L, static (product, dimension) => product * dimension);
 

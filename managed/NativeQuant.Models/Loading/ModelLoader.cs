@@ -38,7 +38,7 @@ internal static class ModelLoader
             long deviceBytes = device.AllocatedBytes;
             device.ResetPeakMemory();
             long? processBytes = ProcessMemory.AnonymousBytes();
-            using var loader = new WeightLoader(checkpoint, device, plan, options.DataType, progress, cancellationToken);
+            using var loader = new WeightLoader(checkpoint, device, plan, options, progress, cancellationToken);
             Decoder decoder = DecoderBuilder.Build(description, loader);
             IReadOnlyList<ModelWeight> weights = loader.Finish();
             device.TrimMemory(); // what quantizing needed, a model that runs does not

@@ -25,6 +25,14 @@ internal sealed class ModelWeight : IDisposable
     /// <summary>Name as in the checkpoint.</summary>
     public string Name { get; }
 
+    /// <summary>
+    /// Not null: the matrix is an approximation made for running only, and saving writes the numbers of the checkpoint in this type.
+    /// </summary>
+    public DataType? SavedFromCheckpointAs { get; init; }
+
+    /// <summary>The matrix is a copy of another weight, made for running only; saving passes it over.</summary>
+    public bool IsCopy { get; init; }
+
     /// <summary>Dimensions before quantization.</summary>
     public IReadOnlyList<long> Shape { get; }
 
@@ -48,7 +56,7 @@ internal sealed class ModelWeight : IDisposable
         _buffer?.Dispose();
     }
 
-    private LoadedWeight Describe(WeightEncoding encoding, Matrix matrix) => new(Name, encoding, Shape, matrix.StorageBytes, matrix.ResidentBytes);
+    private LoadedWeight Describe(WeightEncoding encoding, Matrix matrix) => new(Name, encoding, Shape, matrix.StorageBytes, matrix.ResidentBytes) { IsCopy = IsCopy };
 
     private static WeightEncoding EncodingOf(Matrix4Bit matrix) => (matrix.QuantType, matrix.NestedBlocksize) switch
     {

@@ -66,7 +66,7 @@ internal static class ModelWriter
     private static void WriteWeights(CausalLM model, string path, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
         using SafetensorsWriter writer = new(path);
-        WeightExport export = new(writer, (model.Quantization ?? new QuantizationConfig()).Bnb4BitQuantStorage);
+        WeightExport export = new(writer, (model.Quantization ?? new QuantizationConfig()).Bnb4BitQuantStorage, model.Folder);
         foreach (ModelWeight weight in model.Weights)
         {
             cancellationToken.ThrowIfCancellationRequested();

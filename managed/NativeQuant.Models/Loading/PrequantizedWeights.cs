@@ -28,6 +28,10 @@ internal static class PrequantizedWeights
         return (isNF4 ? QuantizationConfig.NF4 : QuantizationConfig.FP4) with { Bnb4BitUseDoubleQuant = isNested };
     }
 
+    /// <summary>Whether the weight of a module is quantized.</summary>
+    public static bool Holds(Checkpoint checkpoint, string module) =>
+        QuantizedWeightReader.DetectFormat(checkpoint, module) is WeightFormat.FourBit or WeightFormat.EightBit;
+
     /// <summary>The weight of a module, or null if it is not quantized.</summary>
     /// <exception cref="CheckpointException">The state is broken or incomplete, or the weight has another shape than expected.</exception>
     public static Matrix? Read(Checkpoint checkpoint, Device device, string module, long rows, long columns)

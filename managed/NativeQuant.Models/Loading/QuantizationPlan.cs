@@ -57,6 +57,9 @@ internal sealed class QuantizationPlan
     /// <summary>Type that 4-bit layers compute in.</summary>
     public DataType ComputeType4Bit => _int8Activations ? DataType.Int8 : Effective!.Bnb4BitComputeType;
 
+    /// <summary>Threshold of 8-bit layers.</summary>
+    public float Int8Threshold => (Effective ?? QuantizationConfig.Int8).LlmInt8Threshold;
+
     /// <summary>Whether this linear module is quantized while loading.</summary>
     public bool Quantizes(string module) => _selection is not null && _selection.Includes(module);
 

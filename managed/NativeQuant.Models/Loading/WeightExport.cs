@@ -7,13 +7,22 @@ namespace NativeQuant.Models;
 /// The tensors that a weight becomes in a checkpoint: itself, or bitsandbytes' codes and statistics. All weights are declared first, then
 /// written in the same order; what is exported for that is held for one weight at a time.
 /// </summary>
-internal sealed class WeightExport(SafetensorsWriter writer, string quantStorage)
+internal sealed class WeightExport(SafetensorsWriter writer, string quantStorage, string folder)
 {
     private const int PieceBytes = 4 << 20;
 
     /// <summary>Announces the tensors of a weight.</summary>
     public void Declare(ModelWeight weight)
     {
+        if (weight.IsCopy)
+        {
+            return;
+        }
+        if (weight.SavedFromCheckpointAs is DataType dataType)
+        {
+            writer.Declare(weight.Name, ElementTypes.FromDataType(dataType), [.. weight.Shape]);
+            return;
+        }
         switch (weight.Matrix)
         {
             case null:
@@ -34,17 +43,22 @@ internal sealed class WeightExport(SafetensorsWriter writer, string quantStorage
     /// <summary>Writes the tensors of a weight.</summary>
     public void Write(ModelWeight weight)
     {
+        if (weight.IsCopy)
+        {
+            return;
+        }
+        if (weight.SavedFromCheckpointAs is DataType dataType)
+        {
+            WriteFromCheckpoint(weight.Name, weight.Shape, weight.Matrix!.Device, dataType);
+            return;
+        }
         switch (weight.Matrix)
         {
             case null:
                 Write(weight.Name, weight.Vector.Buffer);
                 break;
             case DenseMatrix matrix:
-                using (var buffer = new DeviceBuffer(matrix.Device, matrix.Rows * matrix.Columns * matrix.DataType.ByteSize()))
-                {
-                    matrix.Dequantize(buffer.View(matrix.DataType, matrix.Rows, matrix.Columns));
-                    Write(weight.Name, buffer);
-                }
+                Write(weight.Name, matrix);
                 break;
             case Matrix quantized:
                 foreach (NamedTensor tensor in Tensors(weight.Name, quantized))
@@ -53,6 +67,28 @@ internal sealed class WeightExport(SafetensorsWriter writer, string quantStorage
                 }
                 break;
         }
+    }
+
+    private void WriteFromCheckpoint(string name, IReadOnlyList<long> shape, Device device, DataType dataType)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(folder);
+        if (!checkpoint.TryGet(name, out CheckpointTensor? tensor))
+        {
+            throw ModelErrors.MissingTensor(folder, name, shape);
+        }
+        if (!tensor.Shape.SequenceEqual(shape))
+        {
+            throw ModelErrors.WrongShape(folder, name, shape, tensor.Shape);
+        }
+        using DenseMatrix matrix = DenseMatrix.Create(device, tensor.AsHostTensor(), dataType);
+        Write(name, matrix);
+    }
+
+    private void Write(string name, DenseMatrix matrix)
+    {
+        using var buffer = new DeviceBuffer(matrix.Device, matrix.Rows * matrix.Columns * matrix.DataType.ByteSize());
+        matrix.Dequantize(buffer.View(matrix.DataType, matrix.Rows, matrix.Columns));
+        Write(name, buffer);
     }
 
     private IReadOnlyList<NamedTensor> Tensors(string name, Matrix quantized)

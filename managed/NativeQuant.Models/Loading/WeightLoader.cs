@@ -18,6 +18,7 @@ internal sealed class WeightLoader : IDisposable
     private readonly Device _device;
     private readonly QuantizationPlan _plan;
     private readonly DataType? _dataType;
+    private readonly bool _int8Head;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellationToken;
     private readonly HashSet<string> _consumed = new(StringComparer.Ordinal);
@@ -26,12 +27,13 @@ internal sealed class WeightLoader : IDisposable
     private long _completedBytes;
     private long _garbageBytes;
 
-    public WeightLoader(Checkpoint checkpoint, Device device, QuantizationPlan plan, DataType? dataType, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
+    public WeightLoader(Checkpoint checkpoint, Device device, QuantizationPlan plan, LoadOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellationToken)
     {
         _checkpoint = checkpoint;
         _device = device;
         _plan = plan;
-        _dataType = dataType;
+        _dataType = options.DataType;
+        _int8Head = options.Int8Head;
         _progress = progress;
         _cancellationToken = cancellationToken;
         _totalBytes = checkpoint.Tensors.Sum(static tensor => tensor.ByteLength);
@@ -98,14 +100,38 @@ internal sealed class WeightLoader : IDisposable
         };
     }
 
-    /// <summary>An output head that is the embedding matrix. A copy of it in the checkpoint is passed over.</summary>
-    public Linear TiedHead(string module, DenseMatrix embedding)
+    /// <summary>An output head with weights of its own: as <see cref="Linear"/>, but in int8 where the options ask for that and nothing else quantizes it.</summary>
+    public Linear Head(string module, int outFeatures, int inFeatures)
+    {
+        if (!_int8Head || _plan.Quantizes(module) || PrequantizedWeights.Holds(_checkpoint, module))
+        {
+            return Linear(module, outFeatures, inFeatures, bias: false);
+        }
+        _cancellationToken.ThrowIfCancellationRequested();
+        CheckpointTensor tensor = Find(module + ".weight", [outFeatures, inFeatures]);
+        DataType savedType = _dataType ?? FloatType(tensor);
+        Matrix8Bit matrix = Quantize(tensor, static (device, source) => Matrix8Bit.Quantize(device, source));
+        _weights.Add(new ModelWeight(tensor.Name, matrix) { SavedFromCheckpointAs = savedType });
+        Consume(tensor);
+        return new Linear8Bit(matrix, null, _plan.Int8Threshold);
+    }
+
+    /// <summary>An output head that is the embedding matrix, or an int8 copy of it. A copy of it in the checkpoint is passed over.</summary>
+    public Linear TiedHead(string module, string embeddingName, DenseMatrix embedding)
     {
         if (_checkpoint.TryGet(module + ".weight", out CheckpointTensor? copy))
         {
             Consume(copy);
         }
-        return new DenseLinear(embedding, null);
+        if (!_int8Head)
+        {
+            return new DenseLinear(embedding, null);
+        }
+        CheckpointTensor tensor = Find(embeddingName, [embedding.Rows, embedding.Columns]);
+        Matrix8Bit matrix = Quantize(tensor, static (device, source) => Matrix8Bit.Quantize(device, source));
+        _weights.Add(new ModelWeight(module + ".weight", matrix) { IsCopy = true });
+        _checkpoint.Release(tensor);
+        return new Linear8Bit(matrix, null, _plan.Int8Threshold);
     }
 
     /// <summary>Hands the weights over.</summary>
@@ -140,20 +166,24 @@ internal sealed class WeightLoader : IDisposable
     {
         FloatType(tensor);
         QuantizationConfig config = _plan.Effective!;
-        Matrix matrix;
+        Matrix matrix = config.LoadIn4Bit
+            ? Quantize(tensor, (device, source) => Matrix4Bit.Quantize(device, source, config.Bnb4BitQuantType, Blocksize, config.Bnb4BitUseDoubleQuant))
+            : Quantize(tensor, static (device, source) => Matrix8Bit.Quantize(device, source));
+        _weights.Add(new ModelWeight(tensor.Name, matrix));
+        Consume(tensor);
+        return matrix;
+    }
+
+    private T Quantize<T>(CheckpointTensor tensor, Func<Device, HostTensor, T> quantize)
+    {
         try
         {
-            matrix = config.LoadIn4Bit
-                ? Matrix4Bit.Quantize(_device, tensor.AsHostTensor(), config.Bnb4BitQuantType, Blocksize, config.Bnb4BitUseDoubleQuant)
-                : Matrix8Bit.Quantize(_device, tensor.AsHostTensor());
+            return quantize(_device, tensor.AsHostTensor());
         }
         catch (InvalidWeightsException cause)
         {
             throw ModelErrors.InvalidWeights(_checkpoint.Folder, tensor.Name, cause);
         }
-        _weights.Add(new ModelWeight(tensor.Name, matrix));
-        Consume(tensor);
-        return matrix;
     }
 
     private void CollectCopies()
