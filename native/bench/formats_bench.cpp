@@ -1,5 +1,5 @@
-// Quantizers, dequantizers and the import of a matrix, in elements per second, in bytes of both sides per second, and as a fraction of the
-// bandwidth of a copy sampled in turn.
+// Quantizers, dequantizers and the import of a matrix, in elements per second, in bytes of both sides per second, and as fractions of the
+// bandwidths of reading and of copying sampled in turn.
 #include <bit>
 
 #include "device.h"
@@ -14,7 +14,7 @@ constexpr uint32_t blocksize = 64;
 
 template <class Operation>
 void run(benchmark::State& state, double bytes_per_element, uint32_t threads, const Operation& operation) {
-    samples rates, copies;
+    samples rates, copies, reads;
     durations times;
     operation();  // warms up: pages, scratch memory, threads
     for (auto _ : state) {
@@ -22,10 +22,12 @@ void run(benchmark::State& state, double bytes_per_element, uint32_t threads, co
         times.add(time);
         rates.add(static_cast<double>(count), time.of(threads));
         state.SetIterationTime(time.of(threads));
+        main_memory().read(static_cast<size_t>(static_cast<double>(count) * bytes_per_element), threads, reads);
         main_memory().copy(static_cast<size_t>(static_cast<double>(count) * bytes_per_element), threads, copies);
     }
     state.counters["Gelement/s"] = rates.median() * 1e-9;
     state.counters["GB/s"] = rates.median() * bytes_per_element * 1e-9;
+    state.counters["of_read"] = rates.median() * bytes_per_element / reads.median();
     state.counters["of_copy"] = rates.median() * bytes_per_element / copies.median();
     state.counters["wall_ms"] = times.wall() * 1e3;
     state.counters["cpu_ms"] = times.cpu() * 1e3;
@@ -66,23 +68,29 @@ void int8_rows(benchmark::State& state, uint32_t threads) {
     run(state, 5.0, threads, [&] { check(nq_quantize_int8_rows(&values.view, 6.0f, &codes.view, &absmax.view, &outliers.view)); });
 }
 
-// bf16 weights in host memory to a resident matrix: what loading a model does.
+// bf16 weights in host memory to a resident matrix: what loading a model does. The weights are 256 MiB, an eighth at a time, so that they
+// come from DRAM; the memory of the matrix is new each time, as in loading, and the system's zeroing of it counts.
 void import(benchmark::State& state, nq_matrix_kind kind, uint32_t threads) {
     const device_handle device = open_device(threads);
-    std::vector<uint16_t> weights(count);
+    constexpr size_t parts = 8;
+    std::vector<uint16_t> weights(parts * count);
     const std::vector<float> values = noise(count);
-    for (size_t i = 0; i < count; ++i) weights[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(values[i]) >> 16);
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(values[i % count]) >> 16);
     matrix_handle matrix;
+    size_t part = 0;
     const auto make = [&] {
         nq_matrix* made = nullptr;
+        const uint16_t* source = weights.data() + part++ % parts * count;
         if (kind == NQ_MATRIX_4BIT)
-            check(nq_matrix_quantize_4bit(device.get(), rows, columns, NQ_DTYPE_BF16, weights.data(), 2 * count, NQ_QUANT_TYPE_NF4,
-                                          blocksize, 1, &made));
+            check(nq_matrix_quantize_4bit(device.get(), rows, columns, NQ_DTYPE_BF16, source, 2 * count, NQ_QUANT_TYPE_NF4, blocksize, 1,
+                                          &made));
+        else if (kind == NQ_MATRIX_8BIT)
+            check(nq_matrix_quantize_8bit(device.get(), rows, columns, NQ_DTYPE_BF16, source, 2 * count, &made));
         else
-            check(nq_matrix_quantize_8bit(device.get(), rows, columns, NQ_DTYPE_BF16, weights.data(), 2 * count, &made));
+            check(nq_matrix_create_dense(device.get(), rows, columns, NQ_DTYPE_BF16, source, 2 * count, NQ_DTYPE_BF16, &made));
         matrix.reset(made);
     };
-    run(state, kind == NQ_MATRIX_4BIT ? 2.0 + 4.127 / 8 : 3.0, threads, make);
+    run(state, kind == NQ_MATRIX_4BIT ? 2.0 + 4.127 / 8 : kind == NQ_MATRIX_8BIT ? 3.0 : 4.0, threads, make);
 }
 
 void register_all(bool brief) {
@@ -99,9 +107,12 @@ void register_all(bool brief) {
         add("quantize_blockwise/f32" + on, 11, [=](benchmark::State& state) { blockwise(state, true, threads); });
         add("dequantize_blockwise/f32" + on, 11, [=](benchmark::State& state) { blockwise(state, false, threads); });
         add("quantize_int8_rows/f32" + on, 11, [=](benchmark::State& state) { int8_rows(state, threads); });
-        for (const nq_matrix_kind kind : {NQ_MATRIX_4BIT, NQ_MATRIX_8BIT})
-            add((kind == NQ_MATRIX_4BIT ? "import/nf4_nested/bf16" : "import/int8/bf16") + on, 7,
-                [=](benchmark::State& state) { import(state, kind, threads); });
+        for (const nq_matrix_kind kind : {NQ_MATRIX_4BIT, NQ_MATRIX_8BIT, NQ_MATRIX_DENSE})
+            add((kind == NQ_MATRIX_4BIT   ? "import/nf4_nested/bf16"
+                 : kind == NQ_MATRIX_8BIT ? "import/int8/bf16"
+                                          : "import/dense/bf16") +
+                    on,
+                7, [=](benchmark::State& state) { import(state, kind, threads); });
     }
 }
 
