@@ -29,6 +29,7 @@ constexpr format formats[] = {
     {"linear4bit/nf4_nested", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, true, NQ_DTYPE_F32, false, false},
     {"linear4bit/nf4", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, false, false},
     {"linear4bit/nf4_nested_int8", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, true, NQ_DTYPE_I8, false, true},
+    {"linear4bit/nf4_bf16", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_BF16, false, false},
     {"linear4bit/fp4", format::four_bits, NQ_DTYPE_F32, NQ_QUANT_TYPE_FP4, false, NQ_DTYPE_F32, false, false},
     {"linear8bit/plain", format::eight_bits, NQ_DTYPE_I8, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, false, true},
     {"linear8bit/outliers", format::eight_bits, NQ_DTYPE_I8, NQ_QUANT_TYPE_NF4, false, NQ_DTYPE_F32, true, true},
@@ -134,7 +135,9 @@ void run(benchmark::State& state, const subject& s, size_t m) {
     forward(s.kind, w.matrices[0].get(), x, y);  // warms up: pages, scratch memory, threads
     const double error = relative_error(w.values, input, s.size.columns, y);
 
-    const peak* best = product_peak(s.implementation.c_str(), s.kind.int8);
+    const bool bf16 = s.kind.dtype == NQ_DTYPE_BF16 || s.kind.compute == NQ_DTYPE_BF16;
+    const operands kind = s.kind.int8 ? operands::int8 : bf16 ? operands::bf16 : operands::f32;
+    const peak* best = product_peak(s.implementation.c_str(), kind);
     durations times;
     samples reads, peaks;
     size_t next = 1;

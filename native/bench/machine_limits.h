@@ -3,8 +3,6 @@
 #pragma once
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +13,8 @@
 
 #if defined(NQ_X86_64)
 #include <immintrin.h>
+
+#include "tile_peaks.h"
 #endif
 
 namespace nq::bench {
@@ -188,63 +188,39 @@ __attribute__((target("avx2"))) inline void vpmaddubsw_avx2(size_t rounds) {
 }
 #undef NQ_PEAK_ROUNDS
 
-// Four products of full tiles, each 16 x 16 sums. The operating system gives tiles to a process that asks.
-#define NQ_TILE_ROUNDS(multiply)                                                       \
-    alignas(64) uint8_t configuration[64] = {1};                                       \
-    for (size_t tile = 0; tile < 8; ++tile) {                                          \
-        configuration[16 + 2 * tile] = 64;                                             \
-        configuration[48 + tile] = 16;                                                 \
-    }                                                                                  \
-    __asm__ volatile("" ::: "memory"); /* the load names only a part of it as input */ \
-    _tile_loadconfig(configuration);                                                   \
-    _tile_zero(4);                                                                     \
-    _tile_zero(5);                                                                     \
-    _tile_zero(6);                                                                     \
-    _tile_zero(7);                                                                     \
-    for (size_t i = 0; i < rounds; ++i) {                                              \
-        multiply(0, 4, 6);                                                             \
-        multiply(1, 4, 7);                                                             \
-        multiply(2, 5, 6);                                                             \
-        multiply(3, 5, 7);                                                             \
-    }                                                                                  \
-    _tile_release();
-
-__attribute__((target("amx-tile,amx-bf16"))) inline void tdpbf16ps_amx(size_t rounds) { NQ_TILE_ROUNDS(_tile_dpbf16ps) }
-__attribute__((target("amx-tile,amx-int8"))) inline void tdpbssd_amx(size_t rounds) { NQ_TILE_ROUNDS(_tile_dpbssd) }
-#undef NQ_TILE_ROUNDS
-
-inline bool has_tiles() {
-    constexpr long request_permission = 0x1023, tile_data = 18;  // of arch_prctl
-    return __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("amx-bf16") &&
-           syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-
 inline constexpr peak fma_avx512_peak = {"fma_avx512", [] { return __builtin_cpu_supports("avx512f") != 0; }, fma_avx512, 16 * 16 * 2};
 inline constexpr peak int8_avx512_peak = {"vpdpbusd_avx512", [] { return __builtin_cpu_supports("avx512vnni") != 0; }, vpdpbusd_avx512,
                                           16 * 64 * 2};
 inline constexpr peak fma_avx2_peak = {"fma_avx2", [] { return __builtin_cpu_supports("fma") != 0; }, fma_avx2, 12 * 8 * 2};
 inline constexpr peak int8_avx2_peak = {"vpmaddubsw_avx2", [] { return __builtin_cpu_supports("avx2") != 0; }, vpmaddubsw_avx2, 8 * 32 * 2};
-inline constexpr peak bf16_amx_peak = {"tdpbf16ps_amx", has_tiles, tdpbf16ps_amx, 4 * 16 * 16 * 32 * 2};
-inline constexpr peak int8_amx_peak = {"tdpbssd_amx", has_tiles, tdpbssd_amx, 4 * 16 * 16 * 64 * 2};
-inline constexpr peak all_peaks[] = {bf16_amx_peak, int8_amx_peak, fma_avx512_peak, int8_avx512_peak, fma_avx2_peak, int8_avx2_peak};
+// What bounds products is the tiles' peak with operands loaded from L1.
+inline constexpr peak bf16_amx_peak = {"tdpbf16ps_amx_l1", tiles_usable, tile_loads<bf16_tiles>, bf16_tile_operations};
+inline constexpr peak int8_amx_peak = {"tdpbusd_amx_l1", tiles_usable, tile_loads<int8_tiles>, int8_tile_operations};
+inline constexpr peak bf16_amx_register_peak = {"tdpbf16ps_amx", tiles_usable, tile_registers<bf16_tiles>, bf16_tile_operations};
+inline constexpr peak int8_amx_register_peak = {"tdpbusd_amx", tiles_usable, tile_registers<int8_tiles>, int8_tile_operations};
+inline constexpr peak all_peaks[] = {bf16_amx_peak,   bf16_amx_register_peak, int8_amx_peak, int8_amx_register_peak,
+                                     fma_avx512_peak, int8_avx512_peak,       fma_avx2_peak, int8_avx2_peak};
 
-// The peak that bounds an implementation's products with floating-point or with int8 activations; null where none is known.
-inline const peak* product_peak(const char* implementation, bool int8) {
+// The peak that bounds an implementation's products with such operands; null where none is known.
+enum class operands { f32, bf16, int8 };
+
+inline const peak* product_peak(const char* implementation, operands kind) {
     static constexpr struct {
         const char* implementation;
-        const peak *floating, *int8;
-    } peaks[] = {{"amx", &bf16_amx_peak, &int8_amx_peak},
-                 {"avx512", &fma_avx512_peak, &int8_avx512_peak},
-                 {"avx2", &fma_avx2_peak, &int8_avx2_peak}};
+        const peak *f32, *bf16, *int8;
+    } peaks[] = {{"amx", &fma_avx512_peak, &bf16_amx_peak, &int8_amx_peak},
+                 {"avx512", &fma_avx512_peak, &fma_avx512_peak, &int8_avx512_peak},
+                 {"avx2", &fma_avx2_peak, &fma_avx2_peak, &int8_avx2_peak}};
     for (const auto& p : peaks) {
-        const peak* found = int8 ? p.int8 : p.floating;
+        const peak* found = kind == operands::f32 ? p.f32 : kind == operands::bf16 ? p.bf16 : p.int8;
         if (std::strcmp(implementation, p.implementation) == 0 && found->supported()) return found;
     }
     return nullptr;
 }
 #else
 inline constexpr std::span<const peak> all_peaks;
-inline const peak* product_peak(const char*, bool) { return nullptr; }
+enum class operands { f32, bf16, int8 };
+inline const peak* product_peak(const char*, operands) { return nullptr; }
 #endif
 
 // So many rounds in all, spread over the threads.
@@ -263,7 +239,7 @@ inline void sample_peak(const peak& p, uint32_t threads, samples& rates) {
 }
 
 inline void fma_peak(const char* implementation, uint32_t threads, samples& rates) {
-    if (const peak* p = product_peak(implementation, false)) sample_peak(*p, threads, rates);
+    if (const peak* p = product_peak(implementation, operands::f32)) sample_peak(*p, threads, rates);
 }
 
 }  // namespace nq::bench

@@ -19,6 +19,7 @@ constexpr kernels with_tiles(const char* name, const char* description, const ch
     table.name = name;
     table.description = description;
     table.requires_features = requires_features;
+    table.linear8bit = amx::NQ_TILES::linear8bit;
     table.tiles = &products;
     return table;
 }

@@ -1,17 +1,30 @@
-// y = x * W^T + bias on tiles: rows of x are the A operand as they lie, 32 columns by 16 rows of W are one B tile. A block of 256 columns
-// of two panels is brought to B tiles while the block before it is multiplied, two tiles of x by two of W at a time:
+// y = x * W^T + bias on tiles: rows of x are the A operand as they lie, 64 bytes of columns by 16 rows of W are one B tile. Two tiles of x
+// by two of W at a time, over a block of eight tiles of columns:
 //
 //     tiles 0 1   sums of the first tile of x with panel 0, 1      4 5   W of panel 0, 1
 //     tiles 2 3   sums of the second                               6 7   x, first and second
 //
-// Four products of 16 cycles take four loads of 1 KiB; four chains of sums cover a product's 52 cycles of latency.
+// Four products of 16 cycles take four loads of 1 KiB; four chains of sums cover a product's 52 cycles of latency. While a block of two
+// panels is multiplied, the next one is brought to B tiles, or, where the panels are such tiles, to the cache.
 //
 // Columns outside, panels inside: a block's slice of x (512 bytes a row) stays in L2 while all panels of the share pass, and y is kept
-// there between blocks. Blocks of 256 columns, so that the B tiles in use (16 KiB), those in the making (16 KiB, at the pace of the
+// there between blocks. Eight tiles to a block, so that the B tiles in use (16 KiB), the next ones (16 KiB, at the pace of the
 // multiplication) and the slice of two tiles of x (16 KiB) pass through an L1 of 48 KiB without driving out the first.
 //
 // The rows of x are divided into tiles of equal height, so that few products are spent on padding. Each y is the same chain of tile
 // products whatever the share of panels.
+//
+// What is multiplied is said by three types. Rows: x.
+//     static constexpr size_t parts;             numbers that add up to one x, each with its own tiles
+//     size_t count, steps;                       rows, and tiles of columns
+//     row_source block(size_t step) const;       all rows from a block's first tile of columns on
+//     template <int c, int a, int b> static void multiply();
+// Weights: W.
+//     tile_source begin(const block&, char* buffer);   starts bringing a block to B tiles, in the buffer or elsewhere
+//     template <int units> void advance();             the next so many of a block's 64 units
+//     void finish();                                   the rest
+// Epilogue: what is left to do with y when the last block is done.
+//     void operator()(size_t row, size_t rows, size_t panel) const;
 #pragma once
 
 #include "cpu/amx/tile.h"
@@ -22,13 +35,13 @@ namespace nq::cpu::amx::NQ_TILES {
 namespace {
 
 constexpr size_t tile_bytes = 1024;
-constexpr size_t tile_columns = 32;  // bf16 elements in a row of a tile
-constexpr size_t block_tiles = tile_block_columns / tile_columns;
+constexpr size_t tile_row_bytes = 64;
+constexpr size_t block_steps = 8;
+constexpr size_t block_row_bytes = block_steps * tile_row_bytes;
 constexpr size_t block_panels = 2;
-constexpr size_t most_row_bytes = 512 * 1024;  // of a block's slice of x
-
-// 8 columns of 16 rows of W become four rows of a B tile: the unit in which weights are brought to tiles.
-constexpr size_t unit_columns = 8;
+constexpr size_t block_units = 64;                                        // of W
+constexpr size_t most_slice_bytes = 512 * 1024;                           // of x in a block
+constexpr size_t buffer_bytes = block_panels * block_steps * tile_bytes;  // of a block's B tiles
 
 struct row_tiles {
     explicit row_tiles(size_t m) : rows(m), count((m + 15) / 16), height((m + count - 1) / count) {}
@@ -41,7 +54,7 @@ struct row_tiles {
     tile_configuration configuration() const {
         tile_configuration c;
         for (int tile = 0; tile < 8; ++tile) {
-            c.row_bytes[tile] = 64;
+            c.row_bytes[tile] = tile_row_bytes;
             c.rows[tile] = tile == 4 || tile == 5 ? 16 : static_cast<uint8_t>(height);
         }
         return c;
@@ -57,42 +70,66 @@ public:
     ~tile_scope() { release(); }
 };
 
-// A tile of x at the first column of a block; its parts lie part_bytes apart.
+// A share of panels, in the order in which its blocks are multiplied: all panels of a block of columns, then the next columns.
+struct block {
+    size_t panel_begin, panel_end, all_steps;
+    size_t panel, step = 0;
+
+    block(size_t begin, size_t end, size_t steps_of_x) : panel_begin(begin), panel_end(end), all_steps(steps_of_x), panel(begin) {}
+
+    bool ended() const { return step >= all_steps; }
+    bool last() const { return step + block_steps >= all_steps; }
+    size_t panels() const { return panel_end - panel < block_panels ? panel_end - panel : block_panels; }
+    size_t steps() const { return all_steps - step < block_steps ? all_steps - step : block_steps; }
+    void advance() {
+        panel += block_panels;
+        if (panel >= panel_end) next_columns();
+    }
+    void next_columns() {
+        panel = panel_begin;
+        step += block_steps;
+    }
+};
+
+// Rows of x from the first tile of columns of a block on; its parts lie part_bytes apart.
 struct row_source {
     const char* data;
     size_t stride;
     size_t part_bytes;
 };
 
-// Slice of x in one block, with the last tile completed by rows of zeros if it is short.
-template <int parts>
+// B tiles of a block: those of one panel one after the other, the panels panel_bytes apart.
+struct tile_source {
+    const char* data;
+    size_t panel_bytes;
+};
+
+// The slice of x in a block, with the last tile completed by rows of zeros if it is short.
+template <class Rows>
 class row_slice {
 public:
-    row_slice(const activations_bf16& x, const row_tiles& tiles) : x_(x), tiles_(tiles) { __builtin_memset(tail_, 0, sizeof tail_); }
+    row_slice(const Rows& x, const row_tiles& tiles) : x_(x), tiles_(tiles) { __builtin_memset(tail_, 0, sizeof tail_); }
 
-    void begin(size_t k) {
-        width_bytes_ = 2 * block_width(x_, k);
-        part_bytes_ = x_.rows * width_bytes_;
-        data_ = reinterpret_cast<const char*>(x_.data) + 2 * k * parts * x_.rows;
+    void begin(const block& b) {
+        source_ = x_.block(b.step);
         const size_t last = tiles_.count - 1, valid = tiles_.valid(last);
         if (valid == tiles_.height) return;
-        for (size_t part = 0; part < parts; ++part)
+        for (size_t part = 0; part < Rows::parts; ++part)
             for (size_t row = 0; row < valid; ++row)
-                __builtin_memcpy(tail_[part][row], data_ + part * part_bytes_ + (last * tiles_.height + row) * width_bytes_, width_bytes_);
+                __builtin_memcpy(tail_[part][row], source_.data + part * source_.part_bytes + (last * tiles_.height + row) * source_.stride,
+                                 b.steps() * tile_row_bytes);
     }
 
     row_source tile(size_t t) const {
         if (tiles_.valid(t) < tiles_.height) return {tail_[0][0], sizeof tail_[0][0], sizeof tail_[0]};
-        return {data_ + t * tiles_.height * width_bytes_, width_bytes_, part_bytes_};
+        return {source_.data + t * tiles_.height * source_.stride, source_.stride, source_.part_bytes};
     }
 
 private:
-    const activations_bf16& x_;
+    const Rows& x_;
     const row_tiles& tiles_;
-    const char* data_ = nullptr;
-    size_t width_bytes_ = 0;
-    size_t part_bytes_ = 0;
-    alignas(64) char tail_[parts][16][2 * tile_block_columns];
+    row_source source_{};
+    alignas(64) char tail_[Rows::parts][16][block_row_bytes];
 };
 
 struct block_output {
@@ -137,131 +174,155 @@ private:
     alignas(64) float padded_[16][16];
 };
 
-// One or two tiles of x by one or two panels over a block. `next` brings the next block to tiles, `pace` units after each step.
-template <int parts, int rows, int panels, int pace, class Next>
-void multiply_tiles(const row_source (&x)[2], const char* weights, size_t steps, Next& next) {
-    constexpr size_t panel_bytes = block_tiles * tile_bytes;
+// One or two tiles of x by one or two panels over a block. `next` brings the next block on by `pace` units after each step.
+template <class Rows, int rows, int panels, int pace, class Weights>
+void multiply_tiles(const row_source (&x)[2], const tile_source& w, size_t steps, Weights& next) {
     for (size_t step = 0; step < steps; ++step) {
-        load<4>(weights + step * tile_bytes, 64);
-        if constexpr (panels == 2) load<5>(weights + panel_bytes + step * tile_bytes, 64);
+        load<4>(w.data + step * tile_bytes, tile_row_bytes);
+        if constexpr (panels == 2) load<5>(w.data + w.panel_bytes + step * tile_bytes, tile_row_bytes);
 #pragma GCC unroll 3
-        for (size_t part = 0; part < parts; ++part) {
-            load<6>(x[0].data + part * x[0].part_bytes + step * 64, x[0].stride);
-            multiply_bf16<0, 6, 4>();
-            if constexpr (panels == 2) multiply_bf16<1, 6, 5>();
+        for (size_t part = 0; part < Rows::parts; ++part) {
+            load<6>(x[0].data + part * x[0].part_bytes + step * tile_row_bytes, x[0].stride);
+            Rows::template multiply<0, 6, 4>();
+            if constexpr (panels == 2) Rows::template multiply<1, 6, 5>();
             if constexpr (rows == 2) {
-                load<7>(x[1].data + part * x[1].part_bytes + step * 64, x[1].stride);
-                multiply_bf16<2, 7, 4>();
-                if constexpr (panels == 2) multiply_bf16<3, 7, 5>();
+                load<7>(x[1].data + part * x[1].part_bytes + step * tile_row_bytes, x[1].stride);
+                Rows::template multiply<2, 7, 4>();
+                if constexpr (panels == 2) Rows::template multiply<3, 7, 5>();
             }
         }
         next.template advance<pace>();
     }
 }
 
-// The same with the sums taken from and brought back to y. `start` is the bias of the panels, or zeros.
-template <int parts, int rows, int panels, int pace, class Next>
-void multiply_block(const row_slice<parts>& slice, const row_tiles& tiles, size_t tile, const char* weights, size_t steps,
-                    const block_output& output, size_t column, size_t columns, bool first, const float (&start)[32], Next& next) {
-    const row_source x[2] = {slice.tile(tile), slice.tile(rows == 2 ? tile + 1 : tile)};
-    const size_t right = columns > 16 ? columns - 16 : 0;
-    sum_tile s00(output, tiles, tile, column, columns), s01(output, tiles, tile, column + 16, right);
-    sum_tile s10(output, tiles, tile + rows - 1, column, columns), s11(output, tiles, tile + rows - 1, column + 16, right);
-    s00.template load_sums<0>(first, start);
-    if constexpr (panels == 2) s01.template load_sums<1>(first, start + 16);
-    if constexpr (rows == 2) s10.template load_sums<2>(first, start);
-    if constexpr (rows == 2 && panels == 2) s11.template load_sums<3>(first, start + 16);
-    multiply_tiles<parts, rows, panels, pace>(x, weights, steps, next);
-    s00.template store_sums<0>();
-    if constexpr (panels == 2) s01.template store_sums<1>();
-    if constexpr (rows == 2) s10.template store_sums<2>();
-    if constexpr (rows == 2 && panels == 2) s11.template store_sums<3>();
-}
+// A share of panels with the tiles tile_begin <= t < tile_end of x.
+template <class Rows, int pace, class Weights, class Epilogue>
+class share_product {
+public:
+    share_product(const Rows& x, const row_tiles& tiles, Weights& weights, size_t weight_rows, const block_output& output,
+                  const Epilogue& epilogue)
+        : tiles_(tiles),
+          weights_(weights),
+          weight_rows_(weight_rows),
+          output_(output),
+          epilogue_(epilogue),
+          slice_(x, tiles),
+          steps_(x.steps) {}
 
-// A share of panels, in the order in which its blocks are multiplied: all panels of a block of columns, then the next columns.
-struct block_order {
-    size_t panel_begin, panel_end, columns;
-
-    size_t panel;
-    size_t k = 0;
-
-    block_order(size_t begin, size_t end, size_t padded_columns)
-        : panel_begin(begin), panel_end(end), columns(padded_columns), panel(begin) {}
-
-    bool ended() const { return k >= columns; }
-    size_t panels() const { return panel_end - panel < block_panels ? panel_end - panel : block_panels; }
-    size_t width() const { return columns - k < tile_block_columns ? columns - k : tile_block_columns; }
-    void advance() {
-        panel += block_panels;
-        if (panel < panel_end) return;
-        panel = panel_begin;
-        k += tile_block_columns;
-    }
-};
-
-// A Weights type brings blocks to tiles:
-//     void begin(size_t panel, size_t panels, size_t k, size_t width, char* tiles);   a block: [panel][step] tiles, block_tiles steps apart
-//     template <int units> void advance();                                              the next so many units of it, if there are any
-//     void finish();                                                                    the rest
-template <int parts, int pace, class Weights>
-void multiply_share(Weights& weights, size_t weight_rows, const activations_bf16& x, const row_tiles& tiles, size_t tile_begin,
-                    size_t tile_end, const block_output& output, size_t panel_begin, size_t panel_end) {
-    alignas(64) char buffers[2][block_panels * block_tiles * tile_bytes];
-    alignas(64) float start[32];
-    row_slice<parts> slice(x, tiles);
-    int current = 0;
-    block_order next(panel_begin, panel_end, x.columns);
-    weights.begin(next.panel, next.panels(), next.k, next.width(), buffers[current]);
-    for (block_order block = next; !block.ended(); block.advance(), current ^= 1) {
-        weights.finish();
-        next.advance();
-        if (!next.ended()) weights.begin(next.panel, next.panels(), next.k, next.width(), buffers[current ^ 1]);
-        if (block.panel == panel_begin) slice.begin(block.k);
-        const size_t column = block.panel * 16, columns = weight_rows - column, steps = block.width() / tile_columns;
-        const bool first = block.k == 0;
-        if (first) {
-            for (size_t half = 0; half < 2; ++half) {
-                const __mmask16 lanes = avx512::first_lanes(columns > 16 * half ? columns - 16 * half : 0);
-                const __m512 bias =
-                    output.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, output.bias + column + 16 * half);
-                _mm512_store_ps(start + 16 * half, bias);
+    void run(size_t tile_begin, size_t tile_end, size_t panel_begin, size_t panel_end) {
+        int current = 0;
+        block next(panel_begin, panel_end, steps_);
+        tile_source source[2];
+        source[0] = weights_.begin(next, buffers_[0]);
+        for (block b = next; !b.ended(); b.advance(), current ^= 1) {
+            weights_.finish();
+            next.advance();
+            if (!next.ended()) source[current ^ 1] = weights_.begin(next, buffers_[current ^ 1]);
+            if (b.panel == panel_begin) slice_.begin(b);
+            if (b.step == 0) load_bias(b.panel);
+            for (size_t tile = tile_begin; tile < tile_end; tile += 2) {
+                const bool pair = tile + 2 <= tile_end;
+                if (b.panels() == 2)
+                    pair ? multiply<2, 2>(b, tile, source[current]) : multiply<1, 2>(b, tile, source[current]);
+                else
+                    pair ? multiply<2, 1>(b, tile, source[current]) : multiply<1, 1>(b, tile, source[current]);
             }
         }
-        const char* w = buffers[current];
-        size_t tile = tile_begin;
-        for (; tile + 2 <= tile_end; tile += 2) {
-            if (block.panels() == 2)
-                multiply_block<parts, 2, 2, pace>(slice, tiles, tile, w, steps, output, column, columns, first, start, weights);
-            else
-                multiply_block<parts, 2, 1, pace>(slice, tiles, tile, w, steps, output, column, columns, first, start, weights);
+    }
+
+private:
+    // Sums begin with the bias, or zeros.
+    void load_bias(size_t panel) {
+        for (size_t p = 0; p < block_panels; ++p) {
+            const size_t column = (panel + p) * 16;
+            const __mmask16 lanes = avx512::first_lanes(weight_rows_ > column ? weight_rows_ - column : 0);
+            _mm512_store_ps(start_ + p * 16,
+                            output_.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, output_.bias + column));
         }
-        if (tile < tile_end) {
-            if (block.panels() == 2)
-                multiply_block<parts, 1, 2, pace>(slice, tiles, tile, w, steps, output, column, columns, first, start, weights);
-            else
-                multiply_block<parts, 1, 1, pace>(slice, tiles, tile, w, steps, output, column, columns, first, start, weights);
-        }
+    }
+
+    template <int rows, int panels>
+    void multiply(const block& b, size_t tile, const tile_source& w) {
+        const row_source x[2] = {slice_.tile(tile), slice_.tile(tile + rows - 1)};
+        const size_t column = b.panel * 16, columns = weight_rows_ - column, right = columns > 16 ? columns - 16 : 0;
+        const bool first = b.step == 0;
+        sum_tile s00(output_, tiles_, tile, column, columns), s01(output_, tiles_, tile, column + 16, right);
+        sum_tile s10(output_, tiles_, tile + rows - 1, column, columns), s11(output_, tiles_, tile + rows - 1, column + 16, right);
+        s00.template load_sums<0>(first, start_);
+        if constexpr (panels == 2) s01.template load_sums<1>(first, start_ + 16);
+        if constexpr (rows == 2) s10.template load_sums<2>(first, start_);
+        if constexpr (rows == 2 && panels == 2) s11.template load_sums<3>(first, start_ + 16);
+        multiply_tiles<Rows, rows, panels, pace>(x, w, b.steps(), weights_);
+        s00.template store_sums<0>();
+        if constexpr (panels == 2) s01.template store_sums<1>();
+        if constexpr (rows == 2) s10.template store_sums<2>();
+        if constexpr (rows == 2 && panels == 2) s11.template store_sums<3>();
+        if (!b.last()) return;
+        const size_t row = tile * tiles_.height, end = (tile + rows - 1) * tiles_.height + tiles_.valid(tile + rows - 1);
+        for (size_t p = 0; p < panels; ++p) epilogue_(row, end - row, b.panel + p);
+    }
+
+    const row_tiles& tiles_;
+    Weights& weights_;
+    size_t weight_rows_;
+    const block_output& output_;
+    const Epilogue& epilogue_;
+    row_slice<Rows> slice_;
+    size_t steps_;
+    alignas(64) char buffers_[2][buffer_bytes];
+    alignas(64) float start_[block_panels * 16];
+};
+
+// y for panel_begin <= panel < panel_end.
+template <class Rows, class Weights, class Epilogue>
+void block_product(const Rows& x, Weights& weights, size_t weight_rows, const block_output& output, size_t panel_begin, size_t panel_end,
+                   const Epilogue& epilogue) {
+    const row_tiles tiles(x.count);
+    const tile_scope configured(tiles.configuration());
+    const auto run = [&]<int pace>(size_t begin, size_t end) {
+        share_product<Rows, pace, Weights, Epilogue>(x, tiles, weights, weight_rows, output, epilogue)
+            .run(begin, end, panel_begin, panel_end);
+    };
+    constexpr size_t most_tiles = most_slice_bytes / (block_row_bytes * 16 * Rows::parts);
+    for (size_t begin = 0; begin < tiles.count; begin += most_tiles) {
+        const size_t end = tiles.count - begin < most_tiles ? tiles.count : begin + most_tiles;
+        const size_t steps = (end - begin + 1) / 2 * block_steps;  // in which the next block's units are to be brought on
+        if (steps >= block_units)
+            run.template operator()<1>(begin, end);
+        else if (2 * steps >= block_units)
+            run.template operator()<2>(begin, end);
+        else if (4 * steps >= block_units)
+            run.template operator()<4>(begin, end);
+        else
+            run.template operator()<8>(begin, end);
     }
 }
 
-template <int parts, class Weights>
-void block_product(Weights& weights, size_t weight_rows, const activations_bf16& x, const block_output& output, size_t panel_begin,
-                   size_t panel_end) {
-    const row_tiles tiles(x.rows);
-    const tile_scope configured(tiles.configuration());
-    constexpr size_t most_tiles = most_row_bytes / (2 * tile_block_columns * 16 * parts);
-    for (size_t begin = 0; begin < tiles.count;) {
-        const size_t end = tiles.count - begin < most_tiles ? tiles.count : begin + most_tiles;
-        // A block has 64 units and 8 steps for each two tiles of x.
-        constexpr auto share = [](size_t n) { return (n + 1) / 2; };
-        const auto product = share(end - begin) >= 8   ? multiply_share<parts, 1, Weights>
-                             : share(end - begin) >= 4 ? multiply_share<parts, 2, Weights>
-                             : share(end - begin) >= 2 ? multiply_share<parts, 4, Weights>
-                                                       : multiply_share<parts, 8, Weights>;
-        product(weights, weight_rows, x, tiles, begin, end, output, panel_begin, panel_end);
-        begin = end;
+// x in bf16 parts.
+template <size_t part_count>
+struct bf16_rows {
+    static constexpr size_t parts = part_count;
+
+    explicit bf16_rows(const activations_bf16& activations) : x(activations), count(x.rows), steps(x.columns / 32) {}
+
+    const activations_bf16& x;
+    size_t count;
+    size_t steps;
+
+    row_source block(size_t step) const {
+        const size_t k = step * 32, width = block_width(x, k);
+        return {reinterpret_cast<const char*>(x.data + k * parts * x.rows), 2 * width, 2 * width * x.rows};
     }
-}
+    template <int c, int a, int b>
+    static void multiply() {
+        multiply_bf16<c, a, b>();
+    }
+};
+static_assert(tile_block_columns * sizeof(uint16_t) == block_row_bytes);
+
+struct no_epilogue {
+    void operator()(size_t, size_t, size_t) const {}
+};
 
 }  // namespace
 }  // namespace nq::cpu::amx::NQ_TILES

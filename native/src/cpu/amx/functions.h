@@ -13,5 +13,9 @@ void linear(const dense_panels& weights, const activations_bf16& x, const float*
             size_t panel_end);
 void linear4bit(const panels4bit& weights, const activations_bf16& x, const float* bias, nq_dtype compute_dtype, float* y, size_t y_stride,
                 size_t panel_begin, size_t panel_end);
+void linear4bit_exact(const panels4bit& weights, const activations_bf16& x, const float* bias, float* y, size_t y_stride,
+                      size_t panel_begin, size_t panel_end);
+void linear8bit(const panels8bit& weights, const activations8bit& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
+                size_t panel_end);
 
 }  // namespace nq::cpu::amx::NQ_TILES

@@ -7,6 +7,9 @@ namespace nq::cpu::amx::NQ_TILES {
 namespace {
 
 constexpr size_t least_rows = 4;
+constexpr size_t units_per_tile = block_units / (block_panels * block_steps);
+constexpr size_t unit_columns = 32 / units_per_tile;  // 8: four vectors of W, four rows of a tile
+constexpr size_t unit_bytes = tile_bytes / units_per_tile;
 
 // Columns of 16 bf16 to tiles: each two columns interleaved by one permute.
 class bf16_weights {
@@ -14,14 +17,16 @@ public:
     explicit bf16_weights(const dense_panels& weights)
         : data_(static_cast<const uint16_t*>(weights.data)), columns_(weights.columns), interleave_(interleave_pairs()) {}
 
-    void begin(size_t panel, size_t panels, size_t k, size_t width, char* tiles) {
-        for (size_t p = 0; p < panels; ++p) source_[p] = data_ + ((panel + p) * columns_ + k) * 16;
+    tile_source begin(const block& b, char* buffer) {
+        const size_t k = b.step * 32;
+        for (size_t p = 0; p < b.panels(); ++p) source_[p] = data_ + ((b.panel + p) * columns_ + k) * 16;
         left_ = columns_ - k;
-        tiles_ = tiles;
-        panels_ = panels;
+        tiles_ = buffer;
+        panels_ = b.panels();
         panel_ = 0;
         unit_ = 0;
-        units_ = width / unit_columns;
+        units_ = b.steps() * units_per_tile;
+        return {buffer, block_steps * tile_bytes};
     }
 
     template <int units>
@@ -47,7 +52,7 @@ private:
     void arrange_unit() {
         const size_t first = unit_ * unit_columns;
         const uint16_t* source = source_[panel_] + first * 16;
-        char* rows = tiles_ + panel_ * block_tiles * tile_bytes + unit_ * 4 * 64;
+        char* rows = tiles_ + panel_ * block_steps * tile_bytes + unit_ * unit_bytes;
 #pragma GCC unroll 4
         for (size_t pair = 0; pair < 4; ++pair) {
             const size_t column = first + 2 * pair;
@@ -81,7 +86,7 @@ size_t linear_parts(const dense_panels& weights, size_t m) { return weights.dtyp
 void linear(const dense_panels& weights, const activations_bf16& x, const float* bias, float* y, size_t y_stride, size_t panel_begin,
             size_t panel_end) {
     bf16_weights arranged(weights);
-    block_product<3>(arranged, weights.rows, x, {bias, y, y_stride}, panel_begin, panel_end);
+    block_product(bf16_rows<3>(x), arranged, weights.rows, {bias, y, y_stride}, panel_begin, panel_end, no_epilogue{});
     for (size_t row = 0; row < x.rows; ++row) {
         if (x.irregular[row] == 0) continue;
         avx512::linear(weights, x.x + row * x.x_stride, 1, x.x_stride, bias, y + row * y_stride, y_stride, panel_begin, panel_end);

@@ -7,30 +7,39 @@ namespace nq::cpu::amx::NQ_TILES {
 namespace {
 
 constexpr size_t least_rows = 4;
+constexpr size_t least_rows_exact = 16;  // six products to each of bf16
+constexpr size_t units_per_tile = block_units / (block_panels * block_steps);
+constexpr size_t unit_columns = 32 / units_per_tile;  // 8: one vector of codes, four rows of a tile
+constexpr size_t unit_bytes = tile_bytes / units_per_tile;
 
 // Codes to tiles: of a pair of columns (2i, 2i + 1) of 16 rows, two lookups, two products, two roundings, joined to one row of a tile.
 class coded_weights {
 public:
-    explicit coded_weights(const panels4bit& weights) : weights_(weights), codebook_(_mm512_loadu_ps(weights.codebook)) {}
+    explicit coded_weights(const panels4bit& weights)
+        : weights_(weights),
+          codebook_(_mm512_loadu_ps(weights.codebook)),
+          group_shift_(static_cast<unsigned>(__builtin_ctz(weights.blocksize / unit_columns))) {}
 
-    void begin(size_t panel, size_t panels, size_t k, size_t width, char* tiles) {
+    tile_source begin(const block& b, char* buffer) {
+        const size_t k = b.step * 32, width = b.steps() * 32;
         const size_t first_group = k / weights_.blocksize;
         const size_t groups = (width - 1) / weights_.blocksize + 1;
-        for (size_t p = 0; p < panels; ++p) {
-            avx512::panel_scales scales(weights_, panel + p);
+        for (size_t p = 0; p < b.panels(); ++p) {
+            avx512::panel_scales scales(weights_, b.panel + p);
             for (size_t group = 0; group < groups; ++group) {
                 // A NaN must survive the rounding of its bits.
                 const __m512 absmax = scales.at(first_group + group);
                 const __mmask16 nan = _mm512_cmp_ps_mask(absmax, absmax, _CMP_UNORD_Q);
                 _mm512_store_ps(absmax_[p][group], _mm512_mask_mov_ps(absmax, nan, _mm512_set1_ps(__builtin_nanf(""))));
             }
-            codes_[p] = weights_.nibbles + ((panel + p) * weights_.columns + k) * 2;
+            codes_[p] = weights_.nibbles + ((b.panel + p) * weights_.columns + k) * 2;
         }
-        tiles_ = tiles;
-        panels_ = panels;
+        tiles_ = buffer;
+        panels_ = b.panels();
         panel_ = 0;
         unit_ = 0;
-        units_ = width / unit_columns;
+        units_ = b.steps() * units_per_tile;
+        return {buffer, block_steps * tile_bytes};
     }
 
     template <int units>
@@ -68,8 +77,8 @@ private:
         const uint32_t* source = codes_[panel_] + unit_ * 16;
         _mm_prefetch(reinterpret_cast<const char*>(source + block_panels * weights_.columns * 2), _MM_HINT_T0);  // the next panels' codes
         const __m512i codes = _mm512_load_si512(source);
-        const __m512 absmax = _mm512_load_ps(absmax_[panel_][unit_ * unit_columns / weights_.blocksize]);
-        char* rows = tiles_ + panel_ * block_tiles * tile_bytes + unit_ * 4 * 64;
+        const __m512 absmax = _mm512_load_ps(absmax_[panel_][unit_ >> group_shift_]);
+        char* rows = tiles_ + panel_ * block_steps * tile_bytes + unit_ * unit_bytes;
         decode_pair<0>(codes, codebook_, absmax, rows);
         decode_pair<1>(codes, codebook_, absmax, rows);
         decode_pair<2>(codes, codebook_, absmax, rows);
@@ -82,6 +91,7 @@ private:
 
     const panels4bit& weights_;
     const __m512 codebook_;
+    const unsigned group_shift_;  // units to groups of one absmax; sizes are powers of two, 32 at least
     const uint32_t* codes_[block_panels] = {};
     char* tiles_ = nullptr;
     size_t panels_ = 0;
@@ -94,13 +104,15 @@ private:
 }  // namespace
 
 size_t linear4bit_parts(const panels4bit&, nq_dtype compute_dtype, size_t m) {
+    if (compute_dtype == NQ_DTYPE_F32 && m >= least_rows_exact) return 3;
     return compute_dtype == NQ_DTYPE_BF16 && m >= least_rows ? 1 : 0;
 }
 
-void linear4bit(const panels4bit& weights, const activations_bf16& x, const float* bias, nq_dtype, float* y, size_t y_stride,
+void linear4bit(const panels4bit& weights, const activations_bf16& x, const float* bias, nq_dtype compute_dtype, float* y, size_t y_stride,
                 size_t panel_begin, size_t panel_end) {
+    if (compute_dtype == NQ_DTYPE_F32) return linear4bit_exact(weights, x, bias, y, y_stride, panel_begin, panel_end);
     coded_weights decoded(weights);
-    block_product<1>(decoded, weights.rows, x, {bias, y, y_stride}, panel_begin, panel_end);
+    block_product(bf16_rows<1>(x), decoded, weights.rows, {bias, y, y_stride}, panel_begin, panel_end, no_epilogue{});
 }
 
 }  // namespace nq::cpu::amx::NQ_TILES
