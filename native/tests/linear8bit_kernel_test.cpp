@@ -126,6 +126,13 @@ TEST_P(Linear8BitKernel, MatchesTheDefinitionForManyPanels) {
         for (const size_t m : {1, 2, 7, 10}) check(m, n, 130, 2, true);
 }
 
+TEST_P(Linear8BitKernel, MatchesTheDefinitionForManyRowsAndColumns) {
+    for (const size_t m : {4, 16, 33, 100})
+        for (const size_t n : {16, 33, 100})
+            for (const size_t k : {512, 513, 1200}) check(m, n, k, m % 3 * 50, true);
+    check(1100, 20, 600, 3, false);
+}
+
 TEST_P(Linear8BitKernel, IntegerProductIsExactAtTheExtremes) {
     // Scales of 127 make the epilogue the identity: y is the integer itself, here beyond what 16 or 24 bits hold.
     for (const size_t k : {64, 4096, 130000}) {
