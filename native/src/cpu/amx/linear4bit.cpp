@@ -7,7 +7,7 @@ namespace nq::cpu::amx::NQ_TILES {
 namespace {
 
 constexpr size_t least_rows = 4;
-constexpr size_t least_rows_exact = 16;  // six products to each of bf16
+constexpr size_t least_rows_exact = 8;  // six products to each of bf16
 constexpr size_t units_per_tile = block_units / (block_panels * block_steps);
 constexpr size_t unit_columns = 32 / units_per_tile;  // 8: one vector of codes, four rows of a tile
 constexpr size_t unit_bytes = tile_bytes / units_per_tile;

@@ -38,7 +38,7 @@ public:
         group_steps_ = weights.blocksize < tile_block_columns ? weights.blocksize / 32 : block_steps;
     }
 
-    void load(size_t panel, size_t step, size_t steps) {
+    void decode(size_t panel, size_t step, size_t steps) {
         const size_t k = step * 32;
         const uint32_t* codes = weights_.nibbles + (panel * weights_.columns + k) * 2;
         for (size_t unit = 0; unit < steps * 4; ++unit, codes += 16) {
@@ -59,7 +59,11 @@ public:
     }
 
     size_t group_steps() const { return group_steps_; }
-    const char* tile(size_t part, size_t step) const { return tiles_[part][step]; }
+    void load_tiles(size_t step) const {
+        NQ_TILES::load<4>(tiles_[0][step], tile_row_bytes);
+        NQ_TILES::load<5>(tiles_[1][step], tile_row_bytes);
+        NQ_TILES::load<6>(tiles_[2][step], tile_row_bytes);
+    }
     __m512 absmax(size_t group) const { return _mm512_load_ps(absmax_[group]); }
 
 private:
@@ -93,48 +97,59 @@ void add_scaled(const float (&chains)[2][16][16], __m512 absmax, size_t height, 
     }
 }
 
-// One or two tiles of x by a panel, over a block.
-template <int rows>
-void multiply_exact(const exact_block& w, size_t steps, size_t height, const row_source (&x)[2], float (&total)[2][16][16]) {
-    alignas(64) float chains[2][2][16][16];
-    for (size_t first = 0, group = 0; first < steps; first += w.group_steps(), ++group) {
-        const size_t end = steps - first < w.group_steps() ? steps : first + w.group_steps();
-        zero<0>();
-        zero<1>();
-        if constexpr (rows == 2) zero<2>();
-        if constexpr (rows == 2) zero<3>();
-        for (size_t step = first; step < end; ++step) {
-            load<4>(w.tile(0, step), tile_row_bytes);
-            load<5>(w.tile(1, step), tile_row_bytes);
-            load<6>(w.tile(2, step), tile_row_bytes);
-            multiply_parts<0>(x[0], step);
-            if constexpr (rows == 2) multiply_parts<2>(x[1], step);
-        }
-        store<0>(chains[0][0], tile_row_bytes);
-        store<1>(chains[0][1], tile_row_bytes);
-        if constexpr (rows == 2) store<2>(chains[1][0], tile_row_bytes);
-        if constexpr (rows == 2) store<3>(chains[1][1], tile_row_bytes);
-        for (size_t r = 0; r < rows; ++r) add_scaled(chains[r], w.absmax(group), height, total[r]);
-    }
-}
-
-// y of a tile, between blocks.
-struct exact_output {
+// y of one tile of x and one panel, between blocks.
+struct tile_output {
     const block_output& output;
     const row_tiles& tiles;
+    size_t tile;
     size_t column;
     __mmask16 lanes;
 
-    float* row(size_t tile, size_t r) const { return output.y + (tile * tiles.height + r) * output.y_stride + column; }
-    void load_total(size_t tile, bool first, float (&total)[16][16]) const {
+    float* row(size_t r) const { return output.y + (tile * tiles.height + r) * output.y_stride + column; }
+    void load_total(bool first, float (&total)[16][16]) const {
         const __m512 bias = output.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, output.bias + column);
         for (size_t r = 0; r < tiles.height; ++r)
-            _mm512_store_ps(total[r], first || r >= tiles.valid(tile) ? bias : _mm512_maskz_loadu_ps(lanes, row(tile, r)));
+            _mm512_store_ps(total[r], first || r >= tiles.valid(tile) ? bias : _mm512_maskz_loadu_ps(lanes, row(r)));
     }
-    void store_total(size_t tile, const float (&total)[16][16]) const {
-        for (size_t r = 0; r < tiles.valid(tile); ++r) _mm512_mask_storeu_ps(row(tile, r), lanes, _mm512_load_ps(total[r]));
+    void store_total(const float (&total)[16][16]) const {
+        for (size_t r = 0; r < tiles.valid(tile); ++r) _mm512_mask_storeu_ps(row(r), lanes, _mm512_load_ps(total[r]));
     }
 };
+
+// A tile of x by a panel, over a block.
+struct exact_product {
+    const exact_block* w;
+    row_source x;
+    tile_output y;
+};
+
+// Two of them at a time, of the same panel (W is loaded once) or of two, for four chains in all; or one.
+template <int count, bool same_panel>
+void multiply_exact(const exact_product (&products)[2], const block& b) {
+    alignas(64) float total[2][16][16], chains[2][2][16][16];
+    const exact_block& w = *products[0].w;
+    const size_t height = products[0].y.tiles.height;
+    for (int i = 0; i < count; ++i) products[i].y.load_total(b.step == 0, total[i]);
+    for (size_t first = 0, group = 0; first < b.steps(); first += w.group_steps(), ++group) {
+        const size_t end = b.steps() - first < w.group_steps() ? b.steps() : first + w.group_steps();
+        zero<0>();
+        zero<1>();
+        if constexpr (count == 2) zero<2>();
+        if constexpr (count == 2) zero<3>();
+        for (size_t step = first; step < end; ++step) {
+            w.load_tiles(step);
+            multiply_parts<0>(products[0].x, step);
+            if constexpr (!same_panel) products[1].w->load_tiles(step);
+            if constexpr (count == 2) multiply_parts<2>(products[1].x, step);
+        }
+        store<0>(chains[0][0], tile_row_bytes);
+        store<1>(chains[0][1], tile_row_bytes);
+        if constexpr (count == 2) store<2>(chains[1][0], tile_row_bytes);
+        if constexpr (count == 2) store<3>(chains[1][1], tile_row_bytes);
+        for (int i = 0; i < count; ++i) add_scaled(chains[i], products[i].w->absmax(group), height, total[i]);
+    }
+    for (int i = 0; i < count; ++i) products[i].y.store_total(total[i]);
+}
 
 }  // namespace
 
@@ -145,25 +160,28 @@ void linear4bit_exact(const panels4bit& weights, const activations_bf16& activat
     const tile_scope configured(exact_configuration(tiles));
     const block_output output = {bias, y, y_stride};
     row_slice<rows_of_x> slice(x, tiles);
-    exact_block w(weights);
-    alignas(64) float total[2][16][16];
+    exact_block w[2] = {exact_block(weights), exact_block(weights)};
+    const auto product = [&](size_t i, size_t panel, size_t tile) -> exact_product {
+        return {&w[i], slice.tile(tile), {output, tiles, tile, panel * 16, avx512::first_lanes(weights.rows - panel * 16)}};
+    };
     constexpr size_t most_tiles = most_slice_bytes / (block_row_bytes * 16 * parts);
     for (size_t tile_begin = 0; tile_begin < tiles.count; tile_begin += most_tiles) {
         const size_t tile_end = tiles.count - tile_begin < most_tiles ? tiles.count : tile_begin + most_tiles;
         for (block b(panel_begin, panel_end, x.steps); !b.ended(); b.next_columns()) {
             slice.begin(b);
             for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-                w.load(panel, b.step, b.steps());
-                const exact_output to = {output, tiles, panel * 16, avx512::first_lanes(weights.rows - panel * 16)};
+                w[0].decode(panel, b.step, b.steps());
+                if (tile_end - tile_begin == 1 && panel + 1 < panel_end) {
+                    w[1].decode(panel + 1, b.step, b.steps());
+                    multiply_exact<2, false>({product(0, panel, tile_begin), product(1, panel + 1, tile_begin)}, b);
+                    ++panel;
+                    continue;
+                }
                 for (size_t tile = tile_begin; tile < tile_end; tile += 2) {
-                    const size_t last = tile + 2 <= tile_end ? tile + 1 : tile;
-                    const row_source sources[2] = {slice.tile(tile), slice.tile(last)};
-                    for (size_t t = tile; t <= last; ++t) to.load_total(t, b.step == 0, total[t - tile]);
-                    if (last > tile)
-                        multiply_exact<2>(w, b.steps(), tiles.height, sources, total);
+                    if (tile + 2 <= tile_end)
+                        multiply_exact<2, true>({product(0, panel, tile), product(0, panel, tile + 1)}, b);
                     else
-                        multiply_exact<1>(w, b.steps(), tiles.height, sources, total);
-                    for (size_t t = tile; t <= last; ++t) to.store_total(t, total[t - tile]);
+                        multiply_exact<1, true>({product(0, panel, tile), product(0, panel, tile)}, b);
                 }
             }
         }
