@@ -16,11 +16,12 @@ struct shape {
 // Codes of normally distributed weights, and the absmax of their blocks.
 packed_4bit plain_matrix(const shape& s, nq_quant_type type, uint32_t seed) {
     const std::vector<float> values = normal_values(s.n * s.k, seed);
-    std::vector<uint8_t> codes(values.size());
-    std::vector<float> absmax;
-    for (size_t i = 0; i < values.size(); i += s.blocksize) {
-        absmax.push_back(scalar_kernels.absmax(&values[i], s.blocksize));
-        scalar_kernels.quantize_4bit_block(&values[i], s.blocksize, absmax.back(), type, &codes[i]);
+    std::vector<uint8_t> packed(values.size() / 2), codes;
+    std::vector<float> absmax(values.size() / s.blocksize);
+    scalar_kernels.quantize_4bit(values.data(), NQ_DTYPE_F32, values.size(), s.blocksize, type, packed.data(), absmax.data());
+    for (const uint8_t byte : packed) {
+        codes.push_back(byte >> 4);
+        codes.push_back(byte & 15);
     }
     return packed_4bit(codes, s.n, s.k, s.blocksize, type, absmax);
 }
