@@ -1,5 +1,4 @@
 #include "cpu/avx2/functions.h"
-#include "cpu/scalar/scalar.h"
 
 namespace nq::cpu {
 
@@ -22,8 +21,8 @@ const kernels avx2_kernels = {
     .interleave_codes_4bit = avx2::interleave_codes_4bit,
     .linear = avx2::linear,
     .linear4bit = avx2::linear4bit,
-    .quantize_activation_blocks = scalar::quantize_activation_blocks,
-    .linear4bit_int8 = scalar::linear4bit_int8,
+    .quantize_activation_blocks = avx2::quantize_activation_blocks,
+    .linear4bit_int8 = avx2::linear4bit_int8,
     .tabulate4bit = avx2::tabulate4bit,
     .linear4bit_tables = avx2::linear4bit_tables,
     .linear8bit = avx2::linear8bit,
