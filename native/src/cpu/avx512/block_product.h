@@ -2,7 +2,7 @@
 // by side) and multiplied with up to 8 rows of x per pass, 24 accumulators in registers.
 //
 // A Weights type has rows, columns and
-//     const float* block(size_t panel, size_t k, size_t count, float* scratch) const;
+//     const float* block(size_t panel, size_t k, size_t count, float* scratch);
 // which gives columns k .. k + count of a panel as [count][16] f32, in scratch or in place.
 //
 // Each y is the sum over blocks of block_columns of one chain of fused multiply-adds: the same whatever the share of panels or the number
@@ -88,8 +88,8 @@ struct block_output {
 
 // Columns k .. k + count of `panels` panels from `panel` on, against m rows of x (x at column k).
 template <class Weights>
-static void multiply_strip(const Weights& weights, size_t panel, size_t panels, size_t k, size_t count, const float* x, size_t x_stride,
-                           size_t m, size_t first_row, const block_output& output, float* scratch) {
+static void multiply_strip(Weights& weights, size_t panel, size_t panels, size_t k, size_t count, const float* x, size_t x_stride, size_t m,
+                           size_t first_row, const block_output& output, float* scratch) {
     const float* blocks[block_panels];
     for (size_t p = 0; p < panels; ++p) blocks[p] = weights.block(panel + p, k, count, scratch + p * block_columns * 16);
     const size_t column = panel * 16;
@@ -106,7 +106,7 @@ static void multiply_strip(const Weights& weights, size_t panel, size_t panels, 
 // Blocks of rows and spans of columns are chosen so that a block's span of x (512 KiB at most) stays in the L2 cache while every panel is
 // brought past it; within a span each panel is read in one stream and its sums stay near.
 template <class Weights>
-static void block_product(const Weights& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
+static void block_product(Weights& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
                           size_t panel_end) {
     alignas(64) float scratch[block_panels * block_columns * 16];
     const size_t columns = weights.columns;

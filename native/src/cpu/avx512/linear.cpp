@@ -71,7 +71,7 @@ template <class Weight>
 void product(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride,
              size_t panel_begin, size_t panel_end) {
     if (m == 1) return vector_product<Weight>(weights, x, bias, y, panel_begin, panel_end);
-    const panel_blocks<Weight> blocks = {static_cast<const typename Weight::type*>(weights.data), weights.rows, weights.columns};
+    panel_blocks<Weight> blocks = {static_cast<const typename Weight::type*>(weights.data), weights.rows, weights.columns};
     block_product(blocks, x, m, x_stride, {bias, y, y_stride}, panel_begin, panel_end);
 }
 

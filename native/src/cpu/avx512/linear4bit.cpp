@@ -8,7 +8,8 @@
 namespace nq::cpu::avx512 {
 namespace {
 
-constexpr size_t direct_rows = 8;
+constexpr size_t strip_rows = 8;
+constexpr size_t direct_rows = 16;  // from here on weights are worth decoding once for all rows
 constexpr size_t strip_panels = 8;
 constexpr size_t prefetch_columns = 256;  // 1 KiB ahead in each panel
 constexpr size_t prefetch_bytes = 4096;
@@ -127,6 +128,8 @@ struct decoded_panels {
     const panels4bit& weights;
     size_t rows;
     size_t columns;
+    panel_scales scales_of[block_panels] = {};
+    size_t panel_of[block_panels] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
 
     template <int i = 0>
     static void decode(__m512i codes, __m512 codebook, __m512 absmax, float* w) {
@@ -139,9 +142,14 @@ struct decoded_panels {
         }
     }
 
-    const float* block(size_t panel, size_t k, size_t count, float* scratch) const {
+    const float* block(size_t panel, size_t k, size_t count, float* scratch) {
         const __m512 codebook = _mm512_loadu_ps(weights.codebook);
-        panel_scales scales(weights, panel);
+        // Kept from one block of a panel to the next.
+        panel_scales& scales = scales_of[panel % block_panels];
+        if (panel != panel_of[panel % block_panels]) {
+            panel_of[panel % block_panels] = panel;
+            scales = panel_scales(weights, panel);
+        }
         const uint32_t* codes = weights.nibbles + (panel * columns + k) * 2;
         const size_t end = k + count;
         float* w = scratch;
@@ -161,7 +169,7 @@ struct decoded_panels {
 template <nq_dtype compute_dtype>
 void decoded_product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
                      size_t panel_end) {
-    const decoded_panels<compute_dtype> blocks = {weights, weights.rows, weights.columns};
+    decoded_panels<compute_dtype> blocks = {weights, weights.rows, weights.columns};
     block_product(blocks, x, m, x_stride, output, panel_begin, panel_end);
 }
 
@@ -169,12 +177,18 @@ template <int vectors>
 void direct_product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
                     size_t panel_end) {
     using kernel = void (*)(const panels4bit&, size_t, size_t, const float*, size_t, const float*, float*, size_t);
-    static constexpr kernel by_rows[direct_rows] = {multiply_strip<1, vectors>, multiply_strip<2, vectors>, multiply_strip<3, vectors>,
-                                                    multiply_strip<4, vectors>, multiply_strip<5, vectors>, multiply_strip<6, vectors>,
-                                                    multiply_strip<7, vectors>, multiply_strip<8, vectors>};
+    static constexpr kernel by_rows[strip_rows] = {multiply_strip<1, vectors>, multiply_strip<2, vectors>, multiply_strip<3, vectors>,
+                                                   multiply_strip<4, vectors>, multiply_strip<5, vectors>, multiply_strip<6, vectors>,
+                                                   multiply_strip<7, vectors>, multiply_strip<8, vectors>};
     for (size_t panel = panel_begin; panel < panel_end; panel += strip_panels) {
         const size_t panels = panel_end - panel < strip_panels ? panel_end - panel : strip_panels;
-        by_rows[m - 1](weights, panel, panels, x, x_stride, output.bias, output.y, output.y_stride);
+        size_t row = 0;
+        for (size_t passes = (m + strip_rows - 1) / strip_rows; passes > 0; --passes) {  // beyond the first from the L2 cache
+            const size_t rows = (m - row + passes - 1) / passes;
+            by_rows[rows - 1](weights, panel, panels, x + row * x_stride, x_stride, output.bias, output.y + row * output.y_stride,
+                              output.y_stride);
+            row += rows;
+        }
     }
 }
 
