@@ -68,6 +68,9 @@ internal static class Errors
     public static ArgumentException EmptyView(string argument) =>
         new("The view is the default value and views no buffer; make one with DeviceBuffer.View.", argument);
 
+    public static ArgumentException GroupSize(string argument, int most, int layers, int outputs) =>
+        new($"A group has {layers} layers and {outputs} outputs, expected 1 to {most} layers and an output for each.", argument);
+
     public static ArgumentException BiasShape(string argument, in TensorView bias, long outFeatures) =>
         new($"The bias is [{bias.Rows}, {bias.Columns}]; expected one row of {outFeatures} elements, one per output feature.", argument);
 

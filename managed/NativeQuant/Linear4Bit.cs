@@ -36,6 +36,8 @@ public sealed class Linear4Bit : Linear
     /// <summary>Type that operands and result are rounded to, or <see cref="DataType.Int8"/> for int8 activations.</summary>
     public DataType ComputeType { get; }
 
+    private protected override DataType GroupComputeType => ComputeType;
+
     /// <inheritdoc/>
     public override unsafe void Forward(in TensorView x, in TensorView y)
     {

@@ -27,6 +27,8 @@ public sealed class Linear8Bit : Linear
     /// <summary>Outlier threshold.</summary>
     public float Threshold { get; }
 
+    private protected override float GroupThreshold => Threshold;
+
     /// <inheritdoc/>
     public override unsafe void Forward(in TensorView x, in TensorView y)
     {

@@ -58,6 +58,16 @@ struct host_weights {
     nq_dtype dtype;
 };
 
+// One layer of a group. The matrix is of any kind.
+struct linear_layer {
+    const matrix* weights;
+    const tensor* bias;  // may be null
+    const tensor* y;
+    nq_dtype compute_dtype;  // 4-bit
+    float threshold;         // 8-bit
+};
+inline constexpr size_t most_group_layers = 8;
+
 class backend {
 public:
     virtual ~backend() = default;
@@ -108,6 +118,7 @@ public:
     virtual void linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype,
                                     const tensor& y) = 0;
     virtual void linear8bit_forward(const matrix& weights, const tensor& x, const tensor* bias, float threshold, const tensor& y) = 0;
+    virtual void linear_group_forward(const linear_layer* layers, size_t count, const tensor& x, nq_epilogue epilogue) = 0;
     virtual void int8_matmul(const tensor& a, const tensor& b, const tensor& y) = 0;
     virtual void int8_matmul_dequantize(const tensor& acc, const tensor& row_absmax, const tensor& column_absmax, const tensor* bias,
                                         const tensor& y) = 0;

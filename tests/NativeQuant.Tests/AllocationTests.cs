@@ -40,8 +40,22 @@ public class AllocationTests
             using (layer)
             {
                 AssertAllocatesNothing(() => layer.Forward(x, y));
+                AssertAllocatesNothing(() => layer.ForwardAdd(x, y));
             }
         }
+    }
+
+    [Test]
+    public void Groups_of_linear_layers_allocate_nothing()
+    {
+        float[] weights = RandomValues.Normal(Features * Features, 1);
+        TensorView x = Tensor();
+        TensorView y = Tensor();
+        TensorView z = Tensor();
+        using Linear4Bit four = new(Matrix4Bit.Quantize(_device, weights, Features, Features, QuantType.NF4), Tensor());
+        using Linear8Bit eight = new(Matrix8Bit.Quantize(_device, weights, Features, Features), Tensor());
+        AssertAllocatesNothing(() => Linear.ForwardGroup([four, eight], x, [y, z]));
+        AssertAllocatesNothing(() => Linear.ForwardGatedSilu(four, eight, x, y, z));
     }
 
     [Test]

@@ -121,6 +121,52 @@ public class LinearTests
         }
     }
 
+    [TestCaseSource(typeof(Implementations), nameof(Implementations.Supported))]
+    public void A_group_gives_what_its_layers_give_alone(string implementation)
+    {
+        const int m = 3, n = 70, k = 128;
+        using var layout = new Layout(implementation, m, n, k, DataType.Float32, biased: true, outlier: 20);
+        using var own = new DeviceTensors(layout.Device);
+        using var dense = new DenseLinear(DenseMatrix.Create(layout.Device, layout.Weights, n, k, DataType.BFloat16), null);
+        using var four = new Linear4Bit(Matrix4Bit.Quantize(layout.Device, layout.Weights, n, k, QuantType.NF4), layout.NewBias(), DataType.BFloat16);
+        using var fast = new Linear4Bit(Matrix4Bit.Quantize(layout.Device, layout.Weights, n, k, QuantType.FP4), null, DataType.Int8);
+        using var eight = new Linear8Bit(Matrix8Bit.Quantize(layout.Device, layout.Weights, n, k), layout.NewBias(), 4);
+        Linear[] layers = [dense, four, fast, eight];
+        TensorView x = own.From<float>(layout.X, DataType.Float32, m, k);
+        TensorView[] alone = [.. layers.Select(_ => own.New(DataType.Float32, m, n))];
+        TensorView[] together = [.. layers.Select(_ => own.New(DataType.Float32, m, n))];
+        for (int i = 0; i < layers.Length; i++)
+        {
+            layers[i].Forward(x, alone[i]);
+        }
+
+        Linear.ForwardGroup(layers, x, together);
+        Assert.That(together.Select(DeviceTensors.Singles), Is.EqualTo(alone.Select(DeviceTensors.Singles)));
+
+        Linear.ForwardGatedSilu(four, eight, x, together[0], together[1]);
+        Operations.GatedSilu(alone[1], alone[3], alone[0]);
+        Assert.That(DeviceTensors.Singles(together[0]), Is.EqualTo(DeviceTensors.Singles(alone[0])));
+
+        fast.ForwardAdd(x, together[3]);
+        Operations.ResidualAdd(alone[2], alone[3]);
+        Assert.That(DeviceTensors.Singles(together[3]), Is.EqualTo(DeviceTensors.Singles(alone[3])));
+    }
+
+    [Test]
+    public void A_group_that_does_not_fit_is_refused()
+    {
+        using Device device = Device.Open();
+        using var tensors = new DeviceTensors(device);
+        using var layer = new DenseLinear(DenseMatrix.Create(device, RandomValues.Normal(12, 1), 3, 4), null);
+        TensorView x = tensors.New(DataType.Float32, 1, 4);
+        TensorView y = tensors.New(DataType.Float32, 1, 3);
+        Assert.That(() => Linear.ForwardGroup([], x, []), Throws.ArgumentException.With.Message.Contains("0 layers and 0 outputs"));
+        Assert.That(() => Linear.ForwardGroup([layer, layer], x, [y]), Throws.ArgumentException.With.Message.Contains("2 layers and 1 outputs"));
+        Assert.That(() => Linear.ForwardGroup([layer, layer], x, [y, y]), Throws.ArgumentException.With.Message.Contains("overlaps"));
+        Assert.That(() => Linear.ForwardGroup([null!], x, [y]), Throws.ArgumentNullException);
+        Assert.That(() => layer.ForwardAdd(x, x), Throws.ArgumentException);
+    }
+
     [Test]
     public void A_bias_of_another_length_is_refused()
     {

@@ -8,10 +8,8 @@ internal sealed class DecoderLayer(RmsNorm attentionNorm, SelfAttention attentio
     {
         attentionNorm.Forward(workspace.Hidden, workspace.Normed);
         attention.Forward(workspace, cache);
-        Operations.ResidualAdd(workspace.Normed, workspace.Hidden);
 
         mlpNorm.Forward(workspace.Hidden, workspace.Normed);
         mlp.Forward(workspace);
-        Operations.ResidualAdd(workspace.Normed, workspace.Hidden);
     }
 }

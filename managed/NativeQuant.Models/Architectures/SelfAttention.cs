@@ -6,16 +6,18 @@ internal sealed class SelfAttention(AttentionDescription description, int layer,
     private readonly int _headDim = description.HeadDim;
     private readonly float _scale = (float)(1 / Math.Sqrt(description.HeadDim));
 
-    /// <summary>Reads and then overwrites <see cref="Workspace.Normed"/>; appends the keys and values of the pass to the cache.</summary>
+    private readonly Linear[] _projections = [query, key, value];
+
+    /// <summary>
+    /// Reads <see cref="Workspace.Normed"/> and adds the result to <see cref="Workspace.Hidden"/>; appends the keys and values of the pass
+    /// to the cache.
+    /// </summary>
     public void Forward(Workspace workspace, KvCache cache)
     {
-        TensorView x = workspace.Normed;
         TensorView queries = workspace.Queries;
         TensorView keys = workspace.Keys;
         TensorView values = workspace.Values;
-        query.Forward(x, queries);
-        key.Forward(x, keys);
-        value.Forward(x, values);
+        Linear.ForwardGroup(_projections, workspace.Normed, [queries, keys, values]);
 
         RotaryTables.Table rotary = workspace.Rotary;
         Operations.Rotary(queries, _headDim, workspace.Positions, rotary.Cosine, rotary.Sine);
@@ -24,6 +26,6 @@ internal sealed class SelfAttention(AttentionDescription description, int layer,
 
         TensorView attended = workspace.Attended;
         Operations.Attention(cache, layer, queries, _scale, window, attended);
-        output.Forward(attended, x);
+        output.ForwardAdd(attended, workspace.Hidden);
     }
 }

@@ -62,7 +62,7 @@ internal sealed class Workspace : IDisposable
     /// <summary>Residual stream [Rows, hidden].</summary>
     public TensorView Hidden => _hidden.SliceRows(0, Rows);
 
-    /// <summary>Input of a block [Rows, hidden]; also takes the block's output, whose computation no longer reads it.</summary>
+    /// <summary>Input of a block [Rows, hidden].</summary>
     public TensorView Normed => _normed.SliceRows(0, Rows);
 
     /// <summary>Queries [Rows, heads * head dim].</summary>

@@ -87,3 +87,16 @@ internal enum NqMatrixKind
     /// <summary>int8 codes with one absmax per row (LLM.int8()).</summary>
     Matrix8Bit = 2,
 }
+
+/// <summary>What nq_linear_group_forward does with the results of its layers.</summary>
+internal enum NqEpilogue
+{
+    /// <summary>y_i = layer_i(x).</summary>
+    None = 0,
+
+    /// <summary>y_i = y_i + layer_i(x).</summary>
+    Add = 1,
+
+    /// <summary>y_1 = layer_1(x); y_0 = g / (1 + exp(-g)) * y_1 with g = layer_0(x), as nq_gated_silu_forward.</summary>
+    GatedSilu = 2,
+}

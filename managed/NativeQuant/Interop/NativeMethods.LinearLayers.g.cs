@@ -49,6 +49,18 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_linear8bit_forward(SafeMatrixHandle matrix, in NqTensor x, NqTensor* bias, float threshold, in NqTensor y);
 
+    /// <summary>
+    /// Several linear layers of one x in one call: y_i = layer_i(x), each as nq_linear_forward, nq_linear4bit_forward or nq_linear8bit_forward computes
+    /// it, bit for bit, with the epilogue on top.
+    /// </summary>
+    /// <param name="layers">1 to 8 layers of any kinds, all of K columns. Tensors y share no memory.</param>
+    /// <param name="x">f32, f16 or bf16 [M, K].</param>
+    /// <param name="epilogue">what becomes of the results before they are rounded to the type of y; GATED_SILU takes two layers of the same N.</param>
+    /// <remarks>What x has to be made into (another type, int8 codes) is made once for all.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_linear_group_forward(ReadOnlySpan<NqLinearLayer> layers, uint count, in NqTensor x, NqEpilogue epilogue);
+
     /// <summary>Exact integer product y = a * b^T: a i8 [M, K], b i8 [N, K], y i32 [M, N]; K &lt;= 130000.</summary>
     /// <remarks>Source: bitsandbytes int8_linear_matmul.</remarks>
     [LibraryImport(Library)]

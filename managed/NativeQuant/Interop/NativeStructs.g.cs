@@ -127,6 +127,26 @@ internal unsafe struct NqMatrixInfo
     public ulong ResidentBytes;
 }
 
+/// <summary>One layer of nq_linear_group_forward.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NqLinearLayer
+{
+    /// <summary>W [N, K] of any kind.</summary>
+    public nint Matrix;
+
+    /// <summary>4-bit only: as nq_linear4bit_forward takes it.</summary>
+    public NqDtype ComputeDtype;
+
+    /// <summary>8-bit only: as nq_linear8bit_forward takes it.</summary>
+    public float Threshold;
+
+    /// <summary>f32, f16 or bf16, N elements; without a buffer (null): no bias.</summary>
+    public NqTensor Bias;
+
+    /// <summary>f32, f16 or bf16 [M, N].</summary>
+    public NqTensor Y;
+}
+
 /// <summary>A 4-bit matrix in bitsandbytes' exchange format, in host memory. n = rows * columns, taken flat in row-major order.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NqMatrix4BitStorage

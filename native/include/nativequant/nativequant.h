@@ -122,6 +122,16 @@ typedef enum nq_matrix_kind {
     NQ_MATRIX_8BIT = 2
 } nq_matrix_kind;
 
+/** What nq_linear_group_forward does with the results of its layers. */
+typedef enum nq_epilogue {
+    /** y_i = layer_i(x). */
+    NQ_EPILOGUE_NONE = 0,
+    /** y_i = y_i + layer_i(x). */
+    NQ_EPILOGUE_ADD = 1,
+    /** y_1 = layer_1(x); y_0 = g / (1 + exp(-g)) * y_1 with g = layer_0(x), as nq_gated_silu_forward. */
+    NQ_EPILOGUE_GATED_SILU = 2
+} nq_epilogue;
+
 /** A place that owns memory and computes. Thread-safe. */
 typedef struct nq_device nq_device;
 /** A block of device memory, 64-byte aligned, zero-filled at creation. */
@@ -210,6 +220,20 @@ typedef struct nq_matrix_info {
     /** Bytes of device memory the matrix occupies. */
     uint64_t resident_bytes;
 } nq_matrix_info;
+
+/** One layer of nq_linear_group_forward. */
+typedef struct nq_linear_layer {
+    /** W [N, K] of any kind. */
+    nq_matrix* matrix;
+    /** 4-bit only: as nq_linear4bit_forward takes it. */
+    nq_dtype compute_dtype;
+    /** 8-bit only: as nq_linear8bit_forward takes it. */
+    float threshold;
+    /** f32, f16 or bf16, N elements; without a buffer (null): no bias. */
+    nq_tensor bias;
+    /** f32, f16 or bf16 [M, N]. */
+    nq_tensor y;
+} nq_linear_layer;
 
 /** A 4-bit matrix in bitsandbytes' exchange format, in host memory. n = rows * columns, taken flat in row-major order. */
 typedef struct nq_matrix4bit_storage {
@@ -494,6 +518,14 @@ NQ_API nq_status nq_linear4bit_forward(nq_matrix* matrix, const nq_tensor* x, co
  * Shapes and types as nq_linear_forward; K <= 130000. Source: arXiv 2208.07339; bitsandbytes MatMul8bitLt. */
 NQ_API nq_status nq_linear8bit_forward(nq_matrix* matrix, const nq_tensor* x, const nq_tensor* NQ_NULLABLE bias, float threshold,
                                        const nq_tensor* y) NQ_NOEXCEPT;
+
+/** Several linear layers of one x in one call: y_i = layer_i(x), each as nq_linear_forward, nq_linear4bit_forward or nq_linear8bit_forward
+ * computes it, bit for bit, with the epilogue on top. What x has to be made into (another type, int8 codes) is made once for all.
+ * @param layers 1 to 8 layers of any kinds, all of K columns. Tensors y share no memory.
+ * @param x f32, f16 or bf16 [M, K].
+ * @param epilogue what becomes of the results before they are rounded to the type of y; GATED_SILU takes two layers of the same N. */
+NQ_API nq_status nq_linear_group_forward(const nq_linear_layer* NQ_SPAN(count) layers, uint32_t count, const nq_tensor* x,
+                                         nq_epilogue epilogue) NQ_NOEXCEPT;
 
 /** Exact integer product y = a * b^T: a i8 [M, K], b i8 [N, K], y i32 [M, N]; K <= 130000. Source: bitsandbytes int8_linear_matmul. */
 NQ_API nq_status nq_int8_matmul(const nq_tensor* a, const nq_tensor* b, const nq_tensor* y) NQ_NOEXCEPT;

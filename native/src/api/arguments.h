@@ -54,7 +54,7 @@ public:
     backend& device(bool in_place = false) const;
 
 private:
-    static constexpr size_t most_tensors = 6;
+    static constexpr size_t most_tensors = 1 + 2 * most_group_layers;
     struct argument {
         const char* what;
         bool written;

@@ -53,6 +53,7 @@ public:
     void linear_forward(const matrix& weights, const tensor& x, const tensor* bias, const tensor& y) override;
     void linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype, const tensor& y) override;
     void linear8bit_forward(const matrix& weights, const tensor& x, const tensor* bias, float threshold, const tensor& y) override;
+    void linear_group_forward(const linear_layer* layers, size_t count, const tensor& x, nq_epilogue epilogue) override;
     void int8_matmul(const tensor& a, const tensor& b, const tensor& y) override;
     void int8_matmul_dequantize(const tensor& acc, const tensor& row_absmax, const tensor& column_absmax, const tensor* bias,
                                 const tensor& y) override;

@@ -1,6 +1,5 @@
 #include "cpu/linear4bit_int8.h"
 
-#include "cpu/staging.h"
 #include "formats/quantizers.h"
 
 namespace nq::cpu {
@@ -8,21 +7,9 @@ namespace nq::cpu {
 namespace {
 
 void forward_panels(cpu_backend& device, const panels4bit& weights, const f32_input& x, size_t rows, const float* bias, f32_output& y) {
-    const kernels& k = device.kernel();
-    const uint32_t block = int8_block_columns(weights.blocksize);
-    const size_t blocks = weights.columns / block;
-    const auto codes = device.scratch().take_array<int8_t>(rows * weights.columns);
-    const auto scales = device.scratch().take_array<float>(rows * blocks);
-    const auto offsets = device.scratch().take_array<int32_t>(rows * blocks);
-    device.parallel(rows, weights.columns, [&](size_t begin, size_t end, uint32_t) {
-        for (size_t r = begin; r < end; r++) {
-            k.quantize_activation_blocks(x.row(r), weights.columns, block, r, rows, codes.as<int8_t>(), scales.as<float>(),
-                                         offsets.as<int32_t>());
-        }
-    });
-    const activations4bit activations = {codes.as<int8_t>(), scales.as<float>(), offsets.as<int32_t>(), rows, block};
+    const activation_blocks activations(device, x, rows, weights.columns, int8_block_columns(weights.blocksize));
     device.parallel(panel_count(weights.rows), panel_rows * weights.columns * rows / 8, [&](size_t begin, size_t end, uint32_t) {
-        k.linear4bit_int8(weights, activations, bias, y.data(), y.stride(), begin, end);
+        device.kernel().linear4bit_int8(weights, activations.view(), bias, y.data(), y.stride(), begin, end);
     });
 }
 
@@ -87,6 +74,19 @@ void forward_flat(cpu_backend& device, const matrix4bit& weights, const f32_inpu
 }
 
 }  // namespace
+
+activation_blocks::activation_blocks(cpu_backend& device, const f32_input& x, size_t rows, size_t columns, uint32_t block)
+    : codes_(device.scratch().take_array<int8_t>(rows * columns)),
+      scales_(device.scratch().take_array<float>(rows * (columns / block))),
+      offsets_(device.scratch().take_array<int32_t>(rows * (columns / block))),
+      view_{codes_.as<int8_t>(), scales_.as<float>(), offsets_.as<int32_t>(), rows, block} {
+    device.parallel(rows, columns, [&](size_t begin, size_t end, uint32_t) {
+        for (size_t r = begin; r < end; r++) {
+            device.kernel().quantize_activation_blocks(x.row(r), columns, block, r, rows, codes_.as<int8_t>(), scales_.as<float>(),
+                                                       offsets_.as<int32_t>());
+        }
+    });
+}
 
 void linear4bit_int8_forward(cpu_backend& device, const matrix4bit& weights, const tensor& x, const tensor* bias, const tensor& y) {
     const f32_input input(device, x);

@@ -186,11 +186,20 @@ public sealed class GenerationTests : IDisposable
         Assert.That(session.Generate(new[] { 1 }, new GenerationOptions { MaxNewTokens = 2 }).Select(token => token.Text), Is.All.Empty);
     }
 
-    [Test]
-    public void A_steady_step_allocates_nothing_but_its_text()
+    public static IEnumerable<TestCaseData> Formats() =>
+    [
+        new TestCaseData(null).SetArgDisplayNames("as stored"),
+        new TestCaseData(new QuantizationConfig { LoadIn4Bit = true, Bnb4BitQuantType = QuantType.NF4, Bnb4BitUseDoubleQuant = true }).SetArgDisplayNames("NF4, nested"),
+        new TestCaseData(new QuantizationConfig { LoadIn4Bit = true, Bnb4BitQuantType = QuantType.FP4, Bnb4BitComputeDtype = DataType.BFloat16 }).SetArgDisplayNames("FP4, bfloat16"),
+        new TestCaseData(new QuantizationConfig { LoadIn8Bit = true }).SetArgDisplayNames("LLM.int8()"),
+    ];
+
+    [TestCaseSource(nameof(Formats))]
+    public void A_steady_step_allocates_nothing_but_its_text(QuantizationConfig? quantization)
     {
-        using GenerationSession session = _model.CreateSession();
-        GenerationRun run = session.CreateRun([.. _model.Tokenizer!.EncodeToIds(Prompt)], new GenerationOptions
+        using CausalLM model = CausalLM.Load(Repository.TinyLlama, new LoadOptions { Quantization = quantization });
+        using GenerationSession session = model.CreateSession();
+        GenerationRun run = session.CreateRun([.. model.Tokenizer!.EncodeToIds(Prompt)], new GenerationOptions
         {
             MaxNewTokens = 200,
             EosTokenIds = [],
