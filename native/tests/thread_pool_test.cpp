@@ -1,10 +1,14 @@
 #include "cpu/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -124,6 +128,53 @@ TEST(ThreadPool, ParkedWorkersWakeUp) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // longer than any spinning
         EXPECT_EQ(visits(1000, 1, 3), std::vector<int>(1000, 1));
     }
+}
+
+double processor_seconds() {
+    timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+TEST(ThreadPool, IdleWorkersUseNoProcessor) {
+    visits(100000, 1, 7);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // workers spin and park
+    const double before = processor_seconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    EXPECT_LT(processor_seconds() - before, 0.04) << "of 0.4 s on up to 16 threads";
+}
+
+TEST(ThreadPool, ChunksGetSmallerTowardsTheEnd) {
+    std::mutex mutex;
+    std::vector<std::pair<size_t, size_t>> parts;
+    thread_pool::shared().parallel_for(10000, 10, 2, [&](size_t begin, size_t end, uint32_t) {
+        const std::lock_guard lock(mutex);
+        parts.emplace_back(begin, end - begin);
+    });
+    std::sort(parts.begin(), parts.end());
+    EXPECT_EQ(parts.front().second, 640u) << "64 grains at most";
+    EXPECT_LE(parts.back().second, 10u) << "a grain";
+    for (size_t i = 1; i < parts.size(); i++) EXPECT_LE(parts[i].second, parts[i - 1].second);
+}
+
+TEST(ThreadPool, CallersShareItsThreads) {
+    // However many devices call at once, the workers are those of the largest job: callers work themselves.
+    visits(100000, 1, 7);
+    const auto threads_of_process = [] {
+        return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+    };
+    const auto before = threads_of_process();
+    std::atomic<std::ptrdiff_t> most{0};
+    constexpr int callers = 6;
+    std::vector<std::thread> threads;
+    for (int c = 0; c < callers; c++) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < 50; round++) visits(20000, 1, 7);
+            most = std::max(most.load(), threads_of_process());
+        });
+    }
+    for (std::thread& t : threads) t.join();
+    EXPECT_LE(most, before + callers);
 }
 
 }  // namespace

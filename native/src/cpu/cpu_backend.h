@@ -85,6 +85,19 @@ public:
         thread_pool::shared().parallel_for(count, (least_work - 1) / std::max<size_t>(cost, 1) + 1, threads_, body);
     }
 
+    // body(begin, end, worker) over the panels of a linear layer with so many rows of x, `cost` the work of one panel. Few rows: in strips
+    // of neighbouring panels, which kernels read side by side.
+    template <class Body>
+    void parallel_panels(size_t panels, size_t rows, size_t cost, const Body& body) {
+        const size_t strip = strip_panels(panels, rows);
+        parallel((panels - 1) / strip + 1, strip * cost,
+                 [&](size_t begin, size_t end, uint32_t worker) { body(begin * strip, std::min(end * strip, panels), worker); });
+    }
+    size_t strip_panels(size_t panels, size_t rows) const noexcept {
+        constexpr size_t few_rows = 8, most = 8;
+        return rows > few_rows ? 1 : std::clamp<size_t>(panels / (4 * threads_), 1, most);
+    }
+
 private:
     const kernels& kernels_;
     const uint32_t threads_;

@@ -8,9 +8,10 @@ namespace {
 
 void forward_panels(cpu_backend& device, const panels4bit& weights, const f32_input& x, size_t rows, const float* bias, f32_output& y) {
     const activation_blocks activations(device, x, rows, weights.columns, int8_block_columns(weights.blocksize));
-    device.parallel(panel_count(weights.rows), panel_rows * weights.columns * rows / 8, [&](size_t begin, size_t end, uint32_t) {
-        device.kernel().linear4bit_int8(weights, activations.view(), bias, y.data(), y.stride(), begin, end);
-    });
+    device.parallel_panels(panel_count(weights.rows), rows, panel_rows * weights.columns * rows / 8,
+                           [&](size_t begin, size_t end, uint32_t) {
+                               device.kernel().linear4bit_int8(weights, activations.view(), bias, y.data(), y.stride(), begin, end);
+                           });
 }
 
 // Columns of a row of W with one absmax of W and one of each row of x.

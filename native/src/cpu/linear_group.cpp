@@ -7,6 +7,7 @@
 #include "cpu/matrices.h"
 #include "cpu/quantized_activations.h"
 #include "cpu/staging.h"
+#include "cpu/tile_activations.h"
 
 namespace nq::cpu {
 
@@ -39,7 +40,25 @@ public:
         __builtin_unreachable();
     }
 
+    const activations_bf16& tiles(nq_dtype through, size_t parts) {
+        for (tile_form& place : tiles_) {
+            if (place.form && (place.through != through || place.parts != parts)) continue;
+            if (!place.form) {
+                place.through = through;
+                place.parts = parts;
+                place.form.emplace(device_, as_f32(through), x_.rows, x_.columns, parts);
+            }
+            return place.form->view();
+        }
+        __builtin_unreachable();
+    }
+
 private:
+    struct tile_form {
+        std::optional<tile_activations> form;
+        nq_dtype through = NQ_DTYPE_F32;
+        size_t parts = 0;
+    };
     struct quantized_form {
         std::optional<quantized_activations> form;
         float threshold = 0;
@@ -48,6 +67,7 @@ private:
     cpu_backend& device_;
     const tensor& x_;
     std::array<std::optional<f32_input>, 3> f32_;  // by type rounded through: f32, f16, bf16
+    std::array<tile_form, most_group_layers> tiles_;
     std::array<quantized_form, most_group_layers> rows_;
     std::array<std::optional<activation_blocks>, most_group_layers> blocks_;
 };
@@ -75,6 +95,7 @@ public:
         if (kind_ == NQ_MATRIX_DENSE) {
             dense_ = static_cast<const dense_matrix&>(*layer.weights).panels();
             x_ = &input.as_f32(NQ_DTYPE_F32);
+            if (k_.tiles != nullptr) use_tiles(input, k_.tiles->linear_parts(dense_, m_));
             cost_ = products / 4;
         } else if (kind_ == NQ_MATRIX_8BIT) {
             eight_ = static_cast<const matrix8bit&>(*layer.weights).panels();
@@ -82,10 +103,12 @@ public:
             cost_ = products / 8;
         } else {
             four_ = static_cast<const matrix4bit&>(*layer.weights).panels();
-            if (layer.compute_dtype == NQ_DTYPE_I8)
+            if (layer.compute_dtype == NQ_DTYPE_I8) {
                 blocks_ = &input.blocks(int8_block_columns(four_.blocksize));
-            else
-                x_ = &input.as_f32(layer.compute_dtype);
+            } else {
+                x_ = &input.as_f32(through_);
+                if (k_.tiles != nullptr) use_tiles(input, k_.tiles->linear4bit_parts(four_, through_, m_));
+            }
             cost_ = blocks_ != nullptr ? products / 8 : products / 4;
         }
     }
@@ -96,7 +119,11 @@ public:
     // The layer's result in f32, rounded as the layer alone would have it in f32.
     void multiply(size_t begin, size_t end) const {
         if (done_) return;
-        if (kind_ == NQ_MATRIX_DENSE)
+        if (tiles_ != nullptr && kind_ == NQ_MATRIX_DENSE)
+            k_.tiles->linear(dense_, *tiles_, bias_->data(), result_, stride_, begin, end);
+        else if (tiles_ != nullptr)
+            k_.tiles->linear4bit(four_, *tiles_, bias_->data(), through_, result_, stride_, begin, end);
+        else if (kind_ == NQ_MATRIX_DENSE)
             k_.linear(dense_, x_->data(), m_, x_->stride(), bias_->data(), result_, stride_, begin, end);
         else if (kind_ == NQ_MATRIX_8BIT)
             k_.linear8bit(eight_, *rows_, bias_->data(), result_, stride_, begin, end);
@@ -133,6 +160,11 @@ public:
     }
 
 private:
+    // parts 0: the vector kernel is the better one.
+    void use_tiles(group_input& input, size_t parts) {
+        if (parts > 0) tiles_ = &input.tiles(through_, parts);
+    }
+
     float* row(size_t r, size_t panel) const noexcept { return result_ + r * stride_ + panel * panel_rows; }
     size_t columns(size_t begin, size_t end) const noexcept { return std::min(end * panel_rows, y_.columns) - begin * panel_rows; }
 
@@ -163,6 +195,7 @@ private:
     panels4bit four_{};
     panels8bit eight_{};
     const f32_input* x_ = nullptr;
+    const activations_bf16* tiles_ = nullptr;
     const activations8bit* rows_ = nullptr;
     const activations4bit* blocks_ = nullptr;
 };
@@ -180,7 +213,7 @@ void cpu_backend::linear_group_forward(const linear_layer* layers, size_t count,
     }
     if (epilogue == NQ_EPILOGUE_GATED_SILU) {
         const prepared_layer &gate = *prepared[0], &up = *prepared[1];
-        parallel(gate.panels(), 2 * cost, [&](size_t begin, size_t end, uint32_t) {
+        parallel_panels(gate.panels(), x.rows, 2 * cost, [&](size_t begin, size_t end, uint32_t) {
             up.multiply(begin, end);
             gate.multiply(begin, end);
             gate.gate(up, begin, end);
@@ -189,17 +222,22 @@ void cpu_backend::linear_group_forward(const linear_layer* layers, size_t count,
         });
         return;
     }
-    // The panels of all layers one after the other.
-    parallel(panels, cost, [&](size_t begin, size_t end, uint32_t) {
+    // The strips of all layers one after the other.
+    const size_t strip = strip_panels(panels, x.rows);
+    const auto strips = [&](const prepared_layer& layer) { return (layer.panels() - 1) / strip + 1; };
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) total += strips(*prepared[i]);
+    parallel(total, strip * cost, [&](size_t begin, size_t end, uint32_t) {
         size_t first = 0;
         for (size_t i = 0; i < count && first < end; i++) {
             const prepared_layer& layer = *prepared[i];
-            const size_t from = std::max(begin, first) - first, to = std::min(end - first, layer.panels());
+            const size_t from = std::max(begin, first) - first, to = std::min(end - first, strips(layer));
             if (from < to) {
-                layer.multiply(from, to);
-                layer.store(from, to);
+                const size_t panel_begin = from * strip, panel_end = std::min(to * strip, layer.panels());
+                layer.multiply(panel_begin, panel_end);
+                layer.store(panel_begin, panel_end);
             }
-            first += layer.panels();
+            first += strips(layer);
         }
     });
 }

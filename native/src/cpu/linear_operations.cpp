@@ -35,8 +35,8 @@ void cpu_backend::linear_forward(const matrix& weights, const tensor& x, const t
     const optional_f32_input bias_input(*this, bias);
     f32_output output(*this, y);
     const auto multiply = [&](const auto& kernel) {
-        parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4,
-                 [&](size_t begin, size_t end, uint32_t) { kernel(begin, end); });
+        parallel_panels(panel_count(panels.rows), x.rows, panel_rows * panels.columns * x.rows / 4,
+                        [&](size_t begin, size_t end, uint32_t) { kernel(begin, end); });
     };
     if (const size_t parts = kernels_.tiles != nullptr ? kernels_.tiles->linear_parts(panels, x.rows) : 0; parts > 0) {
         const tile_activations activations(*this, input, x.rows, x.columns, parts);
@@ -60,8 +60,8 @@ void cpu_backend::linear4bit_forward(const matrix& weights, const tensor& x, con
     if (w.in_panels()) {
         const panels4bit panels = w.panels();
         const auto multiply = [&](const auto& kernel) {
-            parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 4,
-                     [&](size_t begin, size_t end, uint32_t) { kernel(begin, end); });
+            parallel_panels(panel_count(panels.rows), x.rows, panel_rows * panels.columns * x.rows / 4,
+                            [&](size_t begin, size_t end, uint32_t) { kernel(begin, end); });
         };
         if (const size_t parts = kernels_.tiles != nullptr ? kernels_.tiles->linear4bit_parts(panels, compute_dtype, x.rows) : 0;
             parts > 0) {
@@ -92,7 +92,7 @@ void cpu_backend::linear8bit_forward(const matrix& weights, const tensor& x, con
     const optional_f32_input bias_input(*this, bias);
     f32_output output(*this, y);
     const quantized_activations activations(*this, x, threshold);
-    parallel(panel_count(panels.rows), panel_rows * panels.columns * x.rows / 8, [&](size_t begin, size_t end, uint32_t) {
+    parallel_panels(panel_count(panels.rows), x.rows, panel_rows * panels.columns * x.rows / 8, [&](size_t begin, size_t end, uint32_t) {
         kernels_.linear8bit(panels, activations.view(), bias_input.data(), output.data(), output.stride(), begin, end);
     });
     output.store();

@@ -190,7 +190,7 @@ public sealed class GenerationTests : IDisposable
     [
         new TestCaseData(null).SetArgDisplayNames("as stored"),
         new TestCaseData(new QuantizationConfig { LoadIn4Bit = true, Bnb4BitQuantType = QuantType.NF4, Bnb4BitUseDoubleQuant = true }).SetArgDisplayNames("NF4, nested"),
-        new TestCaseData(new QuantizationConfig { LoadIn4Bit = true, Bnb4BitQuantType = QuantType.FP4, Bnb4BitComputeDtype = DataType.BFloat16 }).SetArgDisplayNames("FP4, bfloat16"),
+        new TestCaseData(new QuantizationConfig { LoadIn4Bit = true, Bnb4BitQuantType = QuantType.FP4, Bnb4BitComputeType = DataType.BFloat16 }).SetArgDisplayNames("FP4, bfloat16"),
         new TestCaseData(new QuantizationConfig { LoadIn8Bit = true }).SetArgDisplayNames("LLM.int8()"),
     ];
 
