@@ -167,12 +167,12 @@ void run(benchmark::State& state, const subject& s, size_t m) {
     if (!(error < 0.2)) state.SkipWithError("the product is wrong");
 }
 
-// About half a second, and at least three samples.
+// About half a second, and at least five samples.
 int64_t samples_for(const subject& s, size_t m) {
     const double weights = static_cast<double>(s.size.rows * s.size.columns);
     const double rate = s.implementation == "scalar" ? 1e9 : s.implementation == "avx2" ? 60e9 : 120e9;
     const double estimate = std::max(weights * 2.0 * static_cast<double>(m) / rate, weights / 15e9);
-    return std::clamp(static_cast<int64_t>(0.5 / estimate), int64_t{3}, int64_t{200});
+    return std::clamp(static_cast<int64_t>(0.5 / estimate), int64_t{5}, int64_t{200});
 }
 
 // Scalar kernels are a specification, not a product: one shape, few rows.

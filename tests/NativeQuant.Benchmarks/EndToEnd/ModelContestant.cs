@@ -17,10 +17,10 @@ internal sealed class ModelContestant : IDisposable
     private readonly int _threads;
     private readonly float[] _logits;
 
-    private ModelContestant(CausalLM model, int threads)
+    private ModelContestant(CausalLM model, DataType kvCacheType, int threads)
     {
         _model = model;
-        _session = model.CreateSession(Math.Min(model.ContextLength, 16384));
+        _session = model.CreateSession(Math.Min(model.ContextLength, 16384), kvCacheType);
         _threads = threads;
         _logits = new float[model.VocabularySize];
     }
@@ -29,9 +29,9 @@ internal sealed class ModelContestant : IDisposable
     public static void Serve(string folder, string format, int threads, TextReader input, TextWriter output)
     {
         using Device device = Device.Open("cpu", new DeviceOptions { ThreadCount = threads });
-        LoadOptions options = ModelFormat.All.Single(f => f.Name == format).Options with { Device = device };
-        using CausalLM model = CausalLM.Load(folder, options);
-        using var contestant = new ModelContestant(model, threads);
+        ModelFormat chosen = ModelFormat.All.Single(f => f.Name == format);
+        using CausalLM model = CausalLM.Load(folder, chosen.Options with { Device = device });
+        using var contestant = new ModelContestant(model, chosen.KvCacheType, threads);
         contestant.Decode(4, 0);
         Write(output, new Readiness(NativeRuntime.BuildInfo, device.Implementation, contestant.BytesPerToken, 0));
         while (input.ReadLine() is { } request)

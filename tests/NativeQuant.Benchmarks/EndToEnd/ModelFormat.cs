@@ -5,7 +5,8 @@ namespace NativeQuant.Benchmarks.EndToEnd;
 /// <summary>A way to hold the model: every linear layer and the output head in one format, as llama.cpp's files have them.</summary>
 /// <param name="Name">Its name in results.</param>
 /// <param name="Options">How to load it.</param>
-internal sealed record ModelFormat(string Name, LoadOptions Options)
+/// <param name="KvCacheType">Type of the keys and values.</param>
+internal sealed record ModelFormat(string Name, LoadOptions Options, DataType KvCacheType = DataType.Float32)
 {
     /// <summary>All of them.</summary>
     public static IReadOnlyList<ModelFormat> All { get; } =
@@ -13,6 +14,7 @@ internal sealed record ModelFormat(string Name, LoadOptions Options)
         new("nf4_nested", Quantized(QuantizationConfig.NF4DoubleQuant)),
         new("nf4_nested_int8", Quantized(QuantizationConfig.NF4DoubleQuant) with { Int8Activations = true }),
         new("nf4_nested_bf16_head", new LoadOptions { Quantization = QuantizationConfig.NF4DoubleQuant, LoadTokenizer = false }),
+        new("nf4_nested_bf16_kv", Quantized(QuantizationConfig.NF4DoubleQuant), DataType.BFloat16),
         new("int8", Quantized(QuantizationConfig.Int8)),
     ];
 

@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace NativeQuant.Benchmarks.Peers;
 
-/// <summary>Another program that keeps one processor busy while this lives.</summary>
+/// <summary>Another program that keeps one processor busy while this lives; in a session of its own, as a job in another terminal is, which the scheduler weighs by itself.</summary>
 internal sealed class BusyProcess : IDisposable
 {
-    private readonly Process _process = Process.Start("sh", ["-c", "while :; do :; done"]);
+    private readonly Process _process = Process.Start("setsid", ["sh", "-c", "while :; do :; done"]);
 
     public void Dispose()
     {

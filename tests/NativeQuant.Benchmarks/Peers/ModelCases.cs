@@ -16,6 +16,10 @@ internal static class ModelCases
             yield return new($"model-decode-{threads}t", threads, "decode 16", [.. ours, Ours("nf4_nested_bf16_head"), .. rivals, dramRead]);
             yield return new($"model-prefill-{threads}t", threads, "prefill 512", [.. ours, .. rivals]);
         }
+        foreach (int context in (int[])[128, 8192])
+        {
+            yield return new($"model-context-{context}", 2, $"decode 8 {context}", [Ours("nf4_nested_bf16_kv"), dramRead]);
+        }
         yield return new("model-decode-busy", 2, "decode 8", [.. ours, .. rivals], Busy: true);
     }
 

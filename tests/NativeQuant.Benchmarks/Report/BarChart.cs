@@ -13,7 +13,7 @@ internal sealed record BarPanel(string Title, string Format, IReadOnlyList<Bar> 
 /// <summary>Draws panels of horizontal bars, two beside each other, as SVG that is readable on light and on dark pages.</summary>
 internal static class BarChart
 {
-    private const int PanelWidth = 440, Margin = 16, LabelWidth = 170, ValueWidth = 52, BarHeight = 16, RowHeight = 22, TitleHeight = 34;
+    private const int PanelWidth = 460, Margin = 16, LabelWidth = 205, ValueWidth = 52, BarHeight = 16, RowHeight = 22, TitleHeight = 34;
 
     private const string Style = """
         text { font: 12px system-ui, sans-serif; fill: #24292f; }

@@ -22,7 +22,19 @@ internal static class Document
         ("8bit-m512-1t", "8 bits, 512 rows (ms, less is better)"),
     ];
 
-    // Beyond these times the fastest one a bar takes the space of all others.
+    private static readonly Dictionary<string, string> Names = new()
+    {
+        ["nativequant"] = "NativeQuant",
+        ["onnxruntime"] = "ONNX Runtime",
+        ["onednn"] = "oneDNN",
+        ["nf4"] = "NF4",
+        ["nf4_nested"] = "NF4+DQ",
+        ["nf4_nested_int8"] = "NF4+DQ, int8 x",
+        ["nf4_nested_bf16_head"] = "NF4+DQ, bf16 head",
+        ["int8_outliers"] = "int8, 1 % outliers",
+    };
+
+    // A bar of more times the shortest one would leave no room for the others.
     private const double LongestBar = 4;
 
     /// <summary>Writes both files.</summary>
@@ -84,7 +96,7 @@ internal static class Document
         return new BarPanel(title, "0.00", [.. bars.Where(b => b.Value <= LongestBar * shortest)]);
     }
 
-    private static string Label(string library, string type) => $"{library} {type}";
+    private static string Label(string library, string type) => $"{Names.GetValueOrDefault(library, library)} {Names.GetValueOrDefault(type, type)}";
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }
