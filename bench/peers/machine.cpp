@@ -13,7 +13,8 @@ int main(int count, char** arguments) {
     const char* chosen = std::getenv("NATIVEQUANT_CPU");
     for (uint32_t i = 1; best.supported == 0; ++i)
         if (nq_cpu_implementation_get(i, &best) != NQ_STATUS_OK) contestant::fail(nq_last_error_message());
-    const nq::bench::peak* peak = nq::bench::product_peak(chosen != nullptr ? chosen : best.name, t.type == "int8");
+    const nq::bench::peak* peak = nq::bench::product_peak(chosen != nullptr ? chosen : best.name,
+                                                          t.type == "int8" ? nq::bench::operands::int8 : nq::bench::operands::f32);
     if (!memory && peak == nullptr) contestant::fail("no peak of " + t.type + " is known for this processor");
 
     const size_t bytes = t.rows * t.columns, products = memory ? t.matrices(bytes) : 1;
