@@ -182,39 +182,72 @@ struct page_attention {
 
     // --- softmax
 
-    // Turns a row of scores (without scale) at positions [begin, end) of the page into weights, which are 0 elsewhere in [low, high).
-    static void weigh(const softmax_input& in, size_t row, size_t low, size_t high, size_t begin, size_t end, float* scores,
-                      float* factor) {
-        const attention_rows& rows = in.rows;
-        const vector none = S::set1(-__builtin_inff()), scale = S::set1(rows.scale);
+    // Scales a row of scores at [low, high), makes those outside [begin, end) -infinity, and returns the largest.
+    template <bool masked>
+    static vector scale_scores(const softmax_input& in, size_t low, size_t high, size_t begin, size_t end, float* scores) {
+        const vector none = S::set1(-__builtin_inff()), scale = S::set1(in.rows.scale);
         vector most = none;
         for (size_t p = low; p < high; p += S::lanes) {
             vector s = S::multiply(S::load(scores + p), scale);
             if (in.key_scales != nullptr) s = S::multiply(s, S::load(in.key_scales + p));
-            s = S::between(p, begin, end, s, none);
+            if constexpr (masked) s = S::between(p, begin, end, s, none);
             S::store(scores + p, s);
             most = S::greater(s, most);  // `most` where s is NaN: its weight will be NaN whatever the largest is
         }
-        const float before = rows.largest[row], here = S::largest_lane(most), largest = here > before ? here : before;
-        // Nothing but -infinity so far: any finite shift gives weights 0.
-        const float shift = largest == -__builtin_inff() ? 0.0f : largest;
-        vector sum = S::zero();
-        for (size_t p = low; p < high; p += S::lanes) {
-            vector w = S::between(p, begin, end, S::exp(S::subtract(S::load(scores + p), S::set1(shift))), S::zero());
-            sum = S::add(sum, w);
-            if (in.value_scales != nullptr) w = S::between(p, begin, end, S::multiply(w, S::load(in.value_scales + p)), S::zero());
-            S::store(scores + p, w);
-        }
-        *factor = before == largest ? 1.0f : S::first_lane(S::exp(S::set1(before - shift)));
-        rows.largest[row] = largest;
-        rows.sum[row] = *factor * rows.sum[row] + S::sum_lanes(sum);
+        return most;
     }
 
-    // --- one page
+    // Turns the scores into weights e^(score - shift), 0 outside [begin, end), and returns their sum.
+    template <bool masked>
+    static vector exponentiate(const softmax_input& in, size_t low, size_t high, size_t begin, size_t end, float shift, float* scores) {
+        vector sum = S::zero();
+        for (size_t p = low; p < high; p += S::lanes) {
+            vector w = S::exp(S::subtract(S::load(scores + p), S::set1(shift)));
+            if constexpr (masked) w = S::between(p, begin, end, w, S::zero());
+            sum = S::add(sum, w);
+            if (in.value_scales != nullptr) {
+                w = S::multiply(w, S::load(in.value_scales + p));
+                if constexpr (masked) w = S::between(p, begin, end, w, S::zero());
+            }
+            S::store(scores + p, w);
+        }
+        return sum;
+    }
+
+    // Turns the scores (without scale) of `count` rows from `row` on into weights, and leaves what to multiply their acc by. Row by row,
+    // but in two rounds: what one row waits for, the others fill.
+    static void weigh(const softmax_input& in, size_t row, size_t count, size_t low, size_t high, float* scores, float* factors) {
+        const attention_rows& rows = in.rows;
+        float shifts[most_tile_rows];
+        alignas(64) float drops[16] = {};
+        for (size_t r = 0; r < count; ++r) {
+            const size_t begin = within(rows.first[row + r], in.position), end = within(rows.last[row + r], in.position);
+            float* s = scores + r * page_positions;
+            const bool masked = begin > low || end < high;
+            const vector most =
+                masked ? scale_scores<true>(in, low, high, begin, end, s) : scale_scores<false>(in, low, high, begin, end, s);
+            const float before = rows.largest[row + r], here = S::largest_lane(most), largest = here > before ? here : before;
+            // Nothing but -infinity so far: any finite shift gives weights 0.
+            shifts[r] = largest == -__builtin_inff() ? 0.0f : largest;
+            drops[r] = before == largest ? 0.0f : before - shifts[r];
+            rows.largest[row + r] = largest;
+        }
+        for (size_t r = 0; r < most_tile_rows; r += S::lanes) S::store(factors + r, S::exp(S::load(drops + r)));
+        for (size_t r = 0; r < count; ++r) {
+            const size_t begin = within(rows.first[row + r], in.position), end = within(rows.last[row + r], in.position);
+            float* s = scores + r * page_positions;
+            const bool masked = begin > low || end < high;
+            const vector sum = masked ? exponentiate<true>(in, low, high, begin, end, shifts[r], s)
+                                      : exponentiate<false>(in, low, high, begin, end, shifts[r], s);
+            rows.sum[row + r] = factors[r] * rows.sum[row + r] + S::sum_lanes(sum);
+        }
+    }
 
     static size_t within(size_t position, size_t page) {
         return position <= page ? 0 : position - page < page_positions ? position - page : page_positions;
     }
+
+    // --- one page
 
     // `rows` query rows from `row` on.
     template <int rows, class B>
@@ -223,12 +256,10 @@ struct page_attention {
         const size_t begin = within(all.first[row], in.position), end = within(all.last[row + rows - 1], in.position);
         if (begin >= end) return;
         alignas(64) float weights[most_tile_rows * page_positions];
-        alignas(64) float factors[most_tile_rows];
+        alignas(64) float factors[16];
         const size_t low = begin / 16 * 16, high = (end + 15) / 16 * 16;
         multiply<rows>(keys, low, high, 0, head_dim, {all.q + row * all.stride, all.stride, weights, page_positions, nullptr});
-        for (size_t r = 0; r < rows; ++r)
-            weigh(in, row + r, low, high, within(all.first[row + r], in.position), within(all.last[row + r], in.position),
-                  weights + r * page_positions, factors + r);
+        weigh(in, row, rows, low, high, weights, factors);
         multiply<rows>(values, 0, all.stride, begin, end, {weights, page_positions, all.acc + row * all.stride, all.stride, factors});
     }
 

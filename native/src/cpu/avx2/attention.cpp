@@ -45,7 +45,6 @@ struct vectors {
         return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
     }
     static float sum_lanes(vector v) { return avx2::sum_lanes(v); }
-    static float first_lane(vector v) { return _mm256_cvtss_f32(v); }
 };
 
 }  // namespace

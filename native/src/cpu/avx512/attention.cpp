@@ -38,7 +38,6 @@ struct vectors {
     }
     static float largest_lane(vector v) { return _mm512_reduce_max_ps(v); }
     static float sum_lanes(vector v) { return _mm512_reduce_add_ps(v); }
-    static float first_lane(vector v) { return _mm512_cvtss_f32(v); }
 };
 
 }  // namespace
