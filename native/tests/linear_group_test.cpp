@@ -78,6 +78,23 @@ TEST_P(LinearGroup, GivesTheBitsOfTheLayersAlone) {
     }
 }
 
+TEST_P(LinearGroup, SharesWhatWideLayersMakeOfOneRow) {
+    // Rows enough for products by tables of x (AVX2), which two of the three layers have in common.
+    const array x = input(1, NQ_DTYPE_F32);
+    std::vector<layer> layers;
+    std::vector<array> expected, actual;
+    std::vector<nq_linear_layer> group;
+    for (const char* format : {"nf4", "fp4", "nf4_nested"}) {
+        layers.push_back(make_layer(device_, format, 600, k, static_cast<uint32_t>(layers.size())));
+        expected.push_back(output(1, 600, NQ_DTYPE_F32));
+        actual.push_back(output(1, 600, NQ_DTYPE_F32));
+        EXPECT_OK(layers.back().forward(x, expected.back()));
+    }
+    for (size_t i = 0; i < 3; i++) group.push_back(layers[i].in_group(actual[i]));
+    ASSERT_OK(nq_linear_group_forward(group.data(), 3, x, NQ_EPILOGUE_NONE));
+    for (size_t i = 0; i < 3; i++) EXPECT_EQ(actual[i].bytes(), expected[i].bytes()) << i;
+}
+
 TEST_P(LinearGroup, AddsToWhatIsThere) {
     for (const char* format : formats) {
         for (size_t m : {1u, 17u}) {

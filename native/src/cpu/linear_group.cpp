@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 
+#include "cpu/activation_tables.h"
 #include "cpu/linear4bit_int8.h"
 #include "cpu/matrices.h"
 #include "cpu/quantized_activations.h"
@@ -40,6 +41,16 @@ public:
         __builtin_unreachable();
     }
 
+    const tables4bit& tables(const panels4bit& weights) {
+        for (auto& [form, codebook] : tables_) {
+            if (form && (codebook != weights.codebook || form->view().block != table_block_columns(weights.blocksize))) continue;
+            if (!form) form.emplace(device_, weights, as_f32(NQ_DTYPE_F32).data());
+            codebook = weights.codebook;
+            return form->view();
+        }
+        __builtin_unreachable();
+    }
+
     const activations_bf16& tiles(nq_dtype through, size_t parts) {
         for (tile_form& place : tiles_) {
             if (place.form && (place.through != through || place.parts != parts)) continue;
@@ -59,6 +70,10 @@ private:
         nq_dtype through = NQ_DTYPE_F32;
         size_t parts = 0;
     };
+    struct table_form {
+        std::optional<activation_tables> form;
+        const float* codebook = nullptr;
+    };
     struct quantized_form {
         std::optional<quantized_activations> form;
         float threshold = 0;
@@ -70,6 +85,7 @@ private:
     std::array<tile_form, most_group_layers> tiles_;
     std::array<quantized_form, most_group_layers> rows_;
     std::array<std::optional<activation_blocks>, most_group_layers> blocks_;
+    std::array<table_form, most_group_layers> tables_;
 };
 
 // One layer with everything its kernel reads and writes.
@@ -108,6 +124,7 @@ public:
             } else {
                 x_ = &input.as_f32(through_);
                 if (k_.tiles != nullptr) use_tiles(input, k_.tiles->linear4bit_parts(four_, through_, m_));
+                if (tiles_ == nullptr && activation_tables::worthwhile(device, four_, m_, through_)) tables_ = &input.tables(four_);
             }
             cost_ = blocks_ != nullptr ? products / 8 : products / 4;
         }
@@ -129,6 +146,8 @@ public:
             k_.linear8bit(eight_, *rows_, bias_->data(), result_, stride_, begin, end);
         else if (blocks_ != nullptr)
             k_.linear4bit_int8(four_, *blocks_, bias_->data(), result_, stride_, begin, end);
+        else if (tables_ != nullptr)
+            k_.linear4bit_tables(four_, *tables_, bias_->data(), result_, begin, end);
         else
             k_.linear4bit(four_, x_->data(), m_, x_->stride(), bias_->data(), through_, result_, stride_, begin, end);
         if (through_ == NQ_DTYPE_F32) return;
@@ -198,6 +217,7 @@ private:
     const activations_bf16* tiles_ = nullptr;
     const activations8bit* rows_ = nullptr;
     const activations4bit* blocks_ = nullptr;
+    const tables4bit* tables_ = nullptr;
 };
 
 }  // namespace
