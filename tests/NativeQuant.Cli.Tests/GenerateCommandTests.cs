@@ -61,6 +61,28 @@ internal sealed class GenerateCommandTests
     }
 
     [Test]
+    public async Task Int8_activations_change_log_probabilities_a_little()
+    {
+        string[] arguments = ["generate", Repository.TinyLlama, Prompt, "--load-in-4bit", "--bnb-4bit-quant-type", "nf4", "--max-new-tokens", "1"];
+
+        double exact = FirstLogProbability(await CommandLine.RunJsonAsync(arguments));
+        double approximate = FirstLogProbability(await CommandLine.RunJsonAsync([.. arguments, "--activations", "int8"]));
+
+        Assert.That(approximate, Is.Not.EqualTo(exact).And.EqualTo(exact).Within(0.1));
+
+        static double FirstLogProbability(JsonElement result) => result.GetProperty("tokens")[0].GetProperty("log_probability").GetDouble();
+    }
+
+    [Test]
+    public async Task Int8_activations_need_4_bit_layers()
+    {
+        CommandResult result = await CommandLine.RunAsync(["generate", Repository.TinyLlama, Prompt, "--activations", "int8"]);
+
+        Assert.That(result.ExitCode, Is.Not.Zero);
+        Assert.That(result.Error, Does.Contain("expected a model quantized to 4 bits"));
+    }
+
+    [Test]
     public async Task A_seed_makes_the_draws_repeatable()
     {
         string[] arguments = ["generate", Repository.TinyLlama, Prompt, "--max-new-tokens", "12", "--do-sample", "--temperature", "1.5", "--seed"];

@@ -18,7 +18,7 @@ internal static class GenerateCommand
         Option<bool> json = OutputOptions.Json();
         Command command = new("generate", "Continues a prompt.");
         model.AddTo(command);
-        model.AddKvCacheTo(command);
+        model.AddRunTo(command);
         command.Arguments.Add(prompt);
         sampling.AddTo(command);
         command.Options.Add(json);

@@ -15,7 +15,7 @@ internal static class PerplexityCommand
         Option<bool> json = OutputOptions.Json();
         Command command = new("perplexity", "Measures the perplexity of a text, window by window.");
         model.AddTo(command);
-        model.AddKvCacheTo(command);
+        model.AddRunTo(command);
         text.AddTo(command);
         command.Options.Add(json);
         return command.WithAction(terminal, async (parsed, cancellationToken) =>

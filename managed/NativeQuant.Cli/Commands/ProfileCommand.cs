@@ -16,7 +16,7 @@ internal static class ProfileCommand
         Option<bool> json = OutputOptions.Json();
         Command command = new("profile", "Measures where the time of a decode step goes: each native function, waiting, and the code around.");
         model.AddTo(command);
-        model.AddKvCacheTo(command);
+        model.AddRunTo(command);
         command.Options.Add(prompt);
         command.Options.Add(tokens);
         command.Options.Add(json);

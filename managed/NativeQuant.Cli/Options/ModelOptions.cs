@@ -23,7 +23,13 @@ internal sealed class ModelOptions
 
     private readonly Option<string?> _head = new("--lm-head")
     {
-        Description = "Run the output head from int8 weights where it would be unquantized: less to read per token, an approximation, not saved.",
+        Description = "Run the output head from int8 weights where it would be unquantized: less to read per token, an approximation.",
+        HelpName = "int8",
+    };
+
+    private readonly Option<string?> _activations = new("--activations")
+    {
+        Description = "Multiply 4-bit layers with activations quantized to int8, 64 values at a time: faster, an approximation.",
         HelpName = "int8",
     };
 
@@ -32,19 +38,21 @@ internal sealed class ModelOptions
     public void AddTo(Command command)
     {
         _dtype.AcceptOnlyFromAmong(DataTypeNames.All);
-        _head.AcceptOnlyFromAmong("int8");
         command.Arguments.Add(Folder);
         _quantization.AddTo(command);
         command.Options.Add(_dtype);
-        command.Options.Add(_head);
         _device.AddTo(command);
     }
 
     /// <summary>For the commands that run the model.</summary>
-    public void AddKvCacheTo(Command command)
+    public void AddRunTo(Command command)
     {
         _kvCache.AcceptOnlyFromAmong(DataTypeNames.KvCache);
+        _head.AcceptOnlyFromAmong("int8");
+        _activations.AcceptOnlyFromAmong("int8");
         command.Options.Add(_kvCache);
+        command.Options.Add(_head);
+        command.Options.Add(_activations);
     }
 
     public string ReadFolder(ParseResult parsed) => parsed.GetRequiredValue(Folder);
@@ -61,5 +69,6 @@ internal sealed class ModelOptions
         DataType = parsed.GetValue(_dtype) is { } name ? DataTypeNames.Parse(name) : null,
         KvCacheType = parsed.GetValue(_kvCache) is { } cache ? DataTypeNames.Parse(cache) : DataType.Float32,
         Int8Head = parsed.GetValue(_head) is not null,
+        Int8Activations = parsed.GetValue(_activations) is not null,
     };
 }
