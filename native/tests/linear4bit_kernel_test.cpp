@@ -124,22 +124,31 @@ TEST_P(Linear4BitKernel, MatchesF64InBf16ForEveryShape) {
     for (const size_t m : {4, 35}) check(deep, rounded(normal_values(m * 11008, 37)), m, true, NQ_DTYPE_BF16);
 }
 
-TEST_P(Linear4BitKernel, RoundsWeightsToTheSameBf16) {
-    // Products with unit vectors: the weights themselves, among them halves between two numbers of bf16, the largest and the smallest.
-    const shape s = {16, 64, 64};
+TEST_P(Linear4BitKernel, RoundsWeightsToTheSameNumbers) {
+    // Products with unit vectors, a few rows of them and many: the weights themselves, among them halves between two numbers of bf16 and of
+    // f16, numbers just below and above a power of two, the largest and the smallest. A panel with the latter, and one without.
+    const shape s = {32, 64, 64};
     std::vector<uint8_t> codes(s.n * s.k);
     for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>((i + i / 64) % 16);
-    const std::vector<float> absmax = {1.0f,    1.00390625f, 1.01171875f, 1e-30f, 3.0e38f, 3.4028235e38f, 0.0f,    1e30f,
-                                       0.3333f, 7.77e-7f,    2.0f,        1e-36f, 65504.f, 1.5f,          1.9999f, 0x1.01p0f};
+    const std::vector<float> absmax = {1.0f,          1.00390625f,   1.01171875f, 1e-30f,        3.0e38f,     3.4028235e38f,  0.0f,
+                                       1e30f,         0.3333f,       7.77e-7f,    2.0f,          1e-36f,      65504.f,        1.5f,
+                                       1.9999f,       0x1.01p0f,     1.0f,        1.00390625f,   1.01171875f, 0x1.fffffep-1f, 0.0f,
+                                       0x1.000002p0f, 0x1.002p0f,    0x1.006p0f,  0x1.ff7ffep0f, 0x1.ff8p0f,  2.0f,           0.03f,
+                                       7.77f,         0x1.ffcffep1f, 0x1.ffffp0f, 0x1.01p0f};
     const packed_4bit w(codes, s.n, s.k, s.blocksize, NQ_QUANT_TYPE_NF4, absmax);
     std::vector<float> x(s.k * s.k, 0.0f);
     for (size_t i = 0; i < s.k; ++i) x[i * s.k + i] = 1.0f;
-    const std::vector<float> y = product(w, guarded<float>(x), s.k, {}, NQ_DTYPE_BF16);
-    for (size_t row = 0; row < s.n; ++row) {
-        for (size_t i = 0; i < s.k; ++i) {
-            const float expected = through(NQ_DTYPE_BF16, w.weights[row * s.k + i]);
-            if (std::isfinite(through(NQ_DTYPE_BF16, absmax[row]))) {
-                EXPECT_EQ(y[i * s.n + row], expected) << row << ' ' << i;
+    for (const nq_dtype compute_dtype : {NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+        for (const size_t m : {1, 2, 4, 8, 64}) {
+            for (size_t first = 0; first < s.k; first += m) {
+                const std::vector<float> rows(x.begin() + static_cast<ptrdiff_t>(first * s.k),
+                                              x.begin() + static_cast<ptrdiff_t>((first + m) * s.k));
+                const std::vector<float> y = product(w, guarded<float>(rows), m, {}, compute_dtype);
+                for (size_t row = 0; row < s.n; ++row) {
+                    if (!std::isfinite(through(compute_dtype, absmax[row]))) continue;
+                    for (size_t i = 0; i < m; ++i)
+                        EXPECT_EQ(y[i * s.n + row], through(compute_dtype, w.weights[row * s.k + first + i])) << row << ' ' << first + i;
+                }
             }
         }
     }
@@ -179,7 +188,7 @@ TEST_P(Linear4BitKernel, GivesTheSameBitsForAnySharesOfPanels) {
     const packed_4bit plain = plain_matrix(s, NQ_QUANT_TYPE_NF4, 22), nested = nested_matrix(s, NQ_QUANT_TYPE_NF4, 256, 23);
     for (const packed_4bit* w : {&plain, &nested}) {
         for (const nq_dtype compute_dtype : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
-            for (const size_t m : {1, 3, 8, 40}) {
+            for (const size_t m : {1, 2, 3, 5, 8, 40}) {
                 const guarded<float> x(normal_values(m * s.k, 24));
                 const std::vector<float> whole = product(*w, x, m, {}, compute_dtype);
                 for (const size_t share : {1, 2, 3, 4, 7}) {
@@ -199,7 +208,7 @@ TEST_P(Linear4BitKernel, KeepsNanAndInfinityInTheirRow) {
     const packed_4bit w = plain_matrix(s, NQ_QUANT_TYPE_NF4, 25);
     for (const size_t m : {2, 3, 9, 50}) {
         const std::vector<float> values = normal_values(m * s.k, 26);
-        for (const nq_dtype compute_dtype : {NQ_DTYPE_F32, NQ_DTYPE_BF16}) {
+        for (const nq_dtype compute_dtype : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
             const std::vector<float> clean = product(w, guarded<float>(values), m, {}, compute_dtype);
             for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
                 std::vector<float> with_bad = values;

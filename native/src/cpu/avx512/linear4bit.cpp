@@ -1,15 +1,18 @@
 // 4-bit linear layer. Few rows of x (decode): a dword lane holds eight codes of one row of W, vpermps reads the low four bits of a lane as
-// the index into the codebook, and code * x is summed unscaled over a block, so that absmax costs one multiply-add per block. More rows,
-// or weights that must be rounded through a narrower type first: see block_product.h.
+// the index into the codebook, and code * x is summed unscaled over a block, so that absmax costs one multiply-add per block. Weights that
+// have to be rounded through a narrower type are scaled and rounded in registers. More rows: see block_product.h.
 #include "cpu/avx512/block_product.h"
 #include "cpu/avx512/functions.h"
 #include "cpu/avx512/panel_scales.h"
+#include "cpu/avx512/weight_rounding.h"
 
 namespace nq::cpu::avx512 {
 namespace {
 
 constexpr size_t strip_rows = 8;
-constexpr size_t direct_rows = 16;  // from here on weights are worth decoding once for all rows
+// From here on weights are worth decoding once for all rows.
+template <nq_dtype type>
+constexpr size_t direct_rows = type == NQ_DTYPE_F32 ? 16 : 8;
 constexpr size_t strip_panels = 8;
 constexpr size_t prefetch_columns = 256;  // 1 KiB ahead in each panel
 constexpr size_t prefetch_bytes = 4096;
@@ -21,30 +24,35 @@ inline __m512 lookup(__m512i codes, __m512 codebook) {
     return _mm512_permutexvar_ps(shift == 0 ? codes : _mm512_srli_epi32(codes, shift), codebook);
 }
 
-// sum[row][panel][chain] += weight(column i) * x[row][k + i] for the eight columns of one vector of each panel.
-template <int rows, int panels, int chains, int i = 0>
-inline void multiply_columns(const __m512i (&codes)[panels], __m512 codebook, const float* const (&x)[rows], size_t k,
-                             __m512 (&sum)[rows][panels][chains]) {
+// sum[row][panel][chain] += weight(column i) * x[row][k + i] for the eight columns of one vector of each panel, the weight unscaled in f32,
+// or scaled and rounded.
+template <nq_dtype type, bool normal, int rows, int panels, int chains, int i = 0>
+[[gnu::always_inline]] inline void multiply_columns(const __m512i (&codes)[panels], __m512 codebook, const __m512 (&absmax)[panels],
+                                                    const float* const (&x)[rows], size_t k, __m512 (&sum)[rows][panels][chains]) {
     if constexpr (i < 8) {
         __m512 w[panels];
 #pragma GCC unroll 2
-        for (int p = 0; p < panels; ++p) w[p] = lookup<i>(codes[p], codebook);
+        for (int p = 0; p < panels; ++p) {
+            w[p] = lookup<i>(codes[p], codebook);
+            if constexpr (type != NQ_DTYPE_F32) w[p] = round_weight<type, normal>(_mm512_mul_ps(w[p], absmax[p]));
+        }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r) {
             const __m512 xk = _mm512_set1_ps(x[r][k + i]);
 #pragma GCC unroll 2
             for (int p = 0; p < panels; ++p) sum[r][p][i % chains] = _mm512_fmadd_ps(w[p], xk, sum[r][p][i % chains]);
         }
-        multiply_columns<rows, panels, chains, i + 1>(codes, codebook, x, k, sum);
+        multiply_columns<type, normal, rows, panels, chains, i + 1>(codes, codebook, absmax, x, k, sum);
     }
 }
 
-// total[panel][row] += absmax * sum of the products of columns k .. k + 8 * vectors of `panels` panels, panel_words apart. `ahead` is what
-// to prefetch meanwhile.
-template <int rows, int vectors, int panels>
-inline void multiply_turn(const uint32_t* codes, const uint32_t* ahead, size_t panel_words, __m512 codebook, const __m512 (&absmax)[panels],
-                          const float* const (&x)[rows], size_t k, __m512 (*total)[rows]) {
-    constexpr int chains = rows * panels <= 2 ? 4 : rows <= 4 ? 2 : 1, unrolled = rows == 1 ? 4 : rows <= 4 ? 2 : 1;
+// total[panel][row] += sum of the products of columns k .. k + 8 * vectors of `panels` panels, panel_words apart. `ahead` is what to
+// prefetch meanwhile. The order of a sum depends on the number of rows alone.
+template <nq_dtype type, bool normal, int rows, int vectors, int panels>
+[[gnu::always_inline]] inline void multiply_weights(const uint32_t* codes, const uint32_t* ahead, size_t panel_words, __m512 codebook,
+                                                    const __m512 (&absmax)[panels], const float* const (&x)[rows], size_t k,
+                                                    __m512 (*total)[rows]) {
+    constexpr int chains = rows == 1 ? 4 : rows <= 4 ? 2 : 1, unrolled = rows == 1 ? 4 : rows <= 4 ? 2 : 1;
     __m512 sum[rows][panels][chains];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r)
@@ -62,7 +70,7 @@ inline void multiply_turn(const uint32_t* codes, const uint32_t* ahead, size_t p
                 _mm_prefetch(reinterpret_cast<const char*>(ahead + p * panel_words + (j + i) * 16), _MM_HINT_T0);
                 packed[p] = _mm512_load_si512(codes + p * panel_words + (j + i) * 16);
             }
-            multiply_columns(packed, codebook, x, k + i * 8, sum);
+            multiply_columns<type, normal>(packed, codebook, absmax, x, k + i * 8, sum);
         }
     }
 #pragma GCC unroll 8
@@ -72,16 +80,38 @@ inline void multiply_turn(const uint32_t* codes, const uint32_t* ahead, size_t p
             __m512 all = sum[r][p][0];
             if constexpr (chains == 2) all = _mm512_add_ps(all, sum[r][p][1]);
             if constexpr (chains == 4) all = _mm512_add_ps(_mm512_add_ps(all, sum[r][p][1]), _mm512_add_ps(sum[r][p][2], sum[r][p][3]));
-            total[p][r] = _mm512_fmadd_ps(all, absmax[p], total[p][r]);
+            total[p][r] = type == NQ_DTYPE_F32 ? _mm512_fmadd_ps(all, absmax[p], total[p][r]) : _mm512_add_ps(all, total[p][r]);
         }
 }
 
+template <nq_dtype type, int rows, int vectors>
+[[gnu::noinline]] void multiply_any_weights(const uint32_t* codes, const uint32_t* ahead, __m512 codebook, __m512 absmax,
+                                            const float* const (&x)[rows], size_t k, __m512 (*total)[rows]) {
+    const __m512 scale[1] = {absmax};
+    multiply_weights<type, false, rows, vectors, 1>(codes, ahead, 0, codebook, scale, x, k, total);
+}
+
+template <nq_dtype type, int rows, int vectors, int panels>
+[[gnu::always_inline]] inline void multiply_turn(const normal_absmax<type>& normal, const uint32_t* codes, const uint32_t* ahead,
+                                                 size_t panel_words, __m512 codebook, const __m512 (&absmax)[panels],
+                                                 const float* const (&x)[rows], size_t k, __m512 (*total)[rows]) {
+    if (normal.contains(absmax[0]) && normal.contains(absmax[panels - 1])) {
+        multiply_weights<type, true, rows, vectors, panels>(codes, ahead, panel_words, codebook, absmax, x, k, total);
+    } else {
+        for (size_t p = 0; p < panels; ++p)
+            multiply_any_weights<type, rows, vectors>(codes + p * panel_words, ahead + p * panel_words, codebook, absmax[p], x, k,
+                                                      total + p);
+    }
+    keep_in_memory();
+}
+
 // Up to strip_panels panels side by side against `rows` rows of x: a memory reads several streams in turn faster than one.
-template <int rows, int vectors>
+template <nq_dtype type, int rows, int vectors>
 void multiply_strip(const panels4bit& weights, size_t first, size_t panels, const float* x, size_t x_stride, const float* bias, float* y,
                     size_t y_stride) {
     constexpr size_t turn = vectors * 8;
     const __m512 codebook = _mm512_loadu_ps(weights.codebook);
+    const normal_absmax<type> normal(codebook);
     const size_t panel_words = weights.columns * 2;
     panel_scales scales[strip_panels];
     __m512 total[strip_panels][rows];
@@ -101,15 +131,13 @@ void multiply_strip(const panels4bit& weights, size_t first, size_t panels, cons
             size_t p = 0;
             for (; rows > 1 && p + 2 <= panels; p += 2) {  // two that share each load of x
                 const __m512 absmax[2] = {scales[p].at(group), scales[p + 1].at(group)};
-                multiply_turn<rows, vectors, 2>(codes + p * panel_words, ahead + p * panel_words, panel_words, codebook, absmax, row, k,
-                                                total + p);
-                keep_in_memory();
+                multiply_turn<type, rows, vectors, 2>(normal, codes + p * panel_words, ahead + p * panel_words, panel_words, codebook,
+                                                      absmax, row, k, total + p);
             }
             for (; p < panels; ++p) {
                 const __m512 absmax[1] = {scales[p].at(group)};
-                multiply_turn<rows, vectors, 1>(codes + p * panel_words, ahead + p * panel_words, panel_words, codebook, absmax, row, k,
-                                                total + p);
-                keep_in_memory();
+                multiply_turn<type, rows, vectors, 1>(normal, codes + p * panel_words, ahead + p * panel_words, panel_words, codebook,
+                                                      absmax, row, k, total + p);
             }
         }
     }
@@ -128,17 +156,15 @@ struct decoded_panels {
     const panels4bit& weights;
     size_t rows;
     size_t columns;
+    normal_absmax<compute_dtype> normal;
     panel_scales scales_of[block_panels] = {};
     size_t panel_of[block_panels] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
 
-    template <int i = 0>
+    template <bool normal, int i = 0>
     static void decode(__m512i codes, __m512 codebook, __m512 absmax, float* w) {
         if constexpr (i < 8) {
-            __m512 value = _mm512_mul_ps(lookup<i>(codes, codebook), absmax);
-            if (compute_dtype == NQ_DTYPE_BF16) value = through_bf16(value);
-            if (compute_dtype == NQ_DTYPE_F16) value = through_f16(value);
-            _mm512_store_ps(w + i * 16, value);
-            decode<i + 1>(codes, codebook, absmax, w);
+            _mm512_store_ps(w + i * 16, round_weight<compute_dtype, normal>(_mm512_mul_ps(lookup<i>(codes, codebook), absmax)));
+            decode<normal, i + 1>(codes, codebook, absmax, w);
         }
     }
 
@@ -157,9 +183,13 @@ struct decoded_panels {
             const size_t group = k / weights.blocksize;
             const size_t group_end = (group + 1) * weights.blocksize;
             const __m512 absmax = scales.at(group);
+            const bool is_normal = normal.contains(absmax);
             for (const size_t stop = group_end < end ? group_end : end; k < stop; k += 8, codes += 16, w += 128) {
                 _mm_prefetch(reinterpret_cast<const char*>(codes) + prefetch_bytes, _MM_HINT_T0);
-                decode(_mm512_load_si512(codes), codebook, absmax, w);
+                if (is_normal)
+                    decode<true>(_mm512_load_si512(codes), codebook, absmax, w);
+                else
+                    decode<false>(_mm512_load_si512(codes), codebook, absmax, w);
             }
         }
         return scratch;
@@ -169,17 +199,19 @@ struct decoded_panels {
 template <nq_dtype compute_dtype>
 void decoded_product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
                      size_t panel_end) {
-    decoded_panels<compute_dtype> blocks = {weights, weights.rows, weights.columns};
+    decoded_panels<compute_dtype> blocks = {weights, weights.rows, weights.columns,
+                                            normal_absmax<compute_dtype>(_mm512_loadu_ps(weights.codebook))};
     block_product(blocks, x, m, x_stride, output, panel_begin, panel_end);
 }
 
-template <int vectors>
+template <nq_dtype type, int vectors>
 void direct_product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
                     size_t panel_end) {
     using kernel = void (*)(const panels4bit&, size_t, size_t, const float*, size_t, const float*, float*, size_t);
-    static constexpr kernel by_rows[strip_rows] = {multiply_strip<1, vectors>, multiply_strip<2, vectors>, multiply_strip<3, vectors>,
-                                                   multiply_strip<4, vectors>, multiply_strip<5, vectors>, multiply_strip<6, vectors>,
-                                                   multiply_strip<7, vectors>, multiply_strip<8, vectors>};
+    static constexpr kernel by_rows[strip_rows] = {multiply_strip<type, 1, vectors>, multiply_strip<type, 2, vectors>,
+                                                   multiply_strip<type, 3, vectors>, multiply_strip<type, 4, vectors>,
+                                                   multiply_strip<type, 5, vectors>, multiply_strip<type, 6, vectors>,
+                                                   multiply_strip<type, 7, vectors>, multiply_strip<type, 8, vectors>};
     for (size_t panel = panel_begin; panel < panel_end; panel += strip_panels) {
         const size_t panels = panel_end - panel < strip_panels ? panel_end - panel : strip_panels;
         size_t row = 0;
@@ -192,18 +224,25 @@ void direct_product(const panels4bit& weights, const float* x, size_t m, size_t 
     }
 }
 
+template <nq_dtype type>
+void product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
+             size_t panel_end) {
+    if (m > direct_rows<type>)
+        decoded_product<type>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    else if (weights.blocksize == 32)
+        direct_product<type, 4>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    else
+        direct_product<type, 8>(weights, x, m, x_stride, output, panel_begin, panel_end);
+}
+
 }  // namespace
 
 void linear4bit(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const float* bias, nq_dtype compute_dtype, float* y,
                 size_t y_stride, size_t panel_begin, size_t panel_end) {
     const block_output output = {bias, y, y_stride};
-    if (compute_dtype == NQ_DTYPE_F16) return decoded_product<NQ_DTYPE_F16>(weights, x, m, x_stride, output, panel_begin, panel_end);
-    if (compute_dtype == NQ_DTYPE_BF16) return decoded_product<NQ_DTYPE_BF16>(weights, x, m, x_stride, output, panel_begin, panel_end);
-    if (m > direct_rows) return decoded_product<NQ_DTYPE_F32>(weights, x, m, x_stride, output, panel_begin, panel_end);
-    if (weights.blocksize == 32)
-        direct_product<4>(weights, x, m, x_stride, output, panel_begin, panel_end);
-    else
-        direct_product<8>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    if (compute_dtype == NQ_DTYPE_F16) return product<NQ_DTYPE_F16>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    if (compute_dtype == NQ_DTYPE_BF16) return product<NQ_DTYPE_BF16>(weights, x, m, x_stride, output, panel_begin, panel_end);
+    product<NQ_DTYPE_F32>(weights, x, m, x_stride, output, panel_begin, panel_end);
 }
 
 }  // namespace nq::cpu::avx512
