@@ -19,7 +19,11 @@ struct bf16_weight {
     static __m512 load(const uint16_t* p) { return load_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
 };
 
-constexpr size_t prefetch_bytes = 2048;
+constexpr size_t direct_rows = 8;               // at most so many rows of x are multiplied with weights straight from their panels
+constexpr size_t strip_panels = 16;             // side by side
+constexpr size_t turn_columns = 16;             // of one panel, then of the next
+constexpr size_t prefetch_bytes = 1024;         // ahead in each of several panels
+constexpr size_t stream_prefetch_bytes = 2048;  // in a stream of its own
 
 template <class Weight>
 struct panel_blocks {
@@ -30,7 +34,7 @@ struct panel_blocks {
     const float* block(size_t panel, size_t k, size_t count, float* scratch) const {
         const typename Weight::type* source = data + (panel * columns + k) * 16;
         for (size_t i = 0; i < count; ++i) {
-            _mm_prefetch(reinterpret_cast<const char*>(source + i * 16) + prefetch_bytes, _MM_HINT_T0);
+            _mm_prefetch(reinterpret_cast<const char*>(source + i * 16) + stream_prefetch_bytes, _MM_HINT_T0);
             _mm512_store_ps(scratch + i * 16, Weight::load(source + i * 16));
         }
         return scratch;
@@ -42,37 +46,101 @@ const float* panel_blocks<f32_weight>::block(size_t panel, size_t k, size_t, flo
     return data + (panel * columns + k) * 16;
 }
 
-// One row of x: every weight is used once, so the panel is streamed through registers in eight chains.
-template <class Weight>
-void vector_product(const dense_panels& weights, const float* x, const float* bias, float* y, size_t panel_begin, size_t panel_end) {
-    const auto* data = static_cast<const typename Weight::type*>(weights.data);
-    const size_t columns = weights.columns;
-    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-        const typename Weight::type* w = data + panel * columns * 16;
-        __m512 sum[8];
-        for (int i = 0; i < 8; ++i) sum[i] = _mm512_setzero_ps();
-        size_t k = 0;
-        for (; k + 8 <= columns; k += 8) {
-            for (size_t i = 0; i < 8; ++i) {
-                _mm_prefetch(reinterpret_cast<const char*>(w + (k + i) * 16) + prefetch_bytes, _MM_HINT_T0);
-                sum[i] = _mm512_fmadd_ps(Weight::load(w + (k + i) * 16), _mm512_set1_ps(x[k + i]), sum[i]);
-            }
+// sum[panel][row] += the products of `count` columns of `panels` panels, panel_values apart. `ahead` is what to prefetch meanwhile.
+template <class Weight, int rows, int panels>
+void multiply_turn(const typename Weight::type* w, const typename Weight::type* ahead, size_t panel_values, const float* const* x, size_t k,
+                   size_t count, __m512 (*total)[rows]) {
+    constexpr size_t line_columns = 64 / (16 * sizeof(*w));
+    __m512 sum[panels][rows];
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) sum[p][r] = total[p][r];
+    const float* row[rows];  // a pointer each: from one pointer, an offset would be loaded anew for every multiply-add
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) row[r] = x[r] + k;
+    const auto multiply_column = [&](size_t i) __attribute__((always_inline)) {
+        __m512 weight[panels];
+#pragma GCC unroll 4
+        for (size_t p = 0; p < panels; ++p) weight[p] = Weight::load(w + p * panel_values + i * 16);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) {
+            const __m512 xk = _mm512_set1_ps(row[r][i]);
+#pragma GCC unroll 4
+            for (int p = 0; p < panels; ++p) sum[p][r] = _mm512_fmadd_ps(weight[p], xk, sum[p][r]);
         }
-        for (; k < columns; ++k) sum[k % 8] = _mm512_fmadd_ps(Weight::load(w + k * 16), _mm512_set1_ps(x[k]), sum[k % 8]);
-        for (int half = 4; half > 0; half /= 2)
-            for (int i = 0; i < half; ++i) sum[i] = _mm512_add_ps(sum[i], sum[i + half]);
-        const __mmask16 lanes = first_lanes(weights.rows - panel * 16);
-        if (bias != nullptr) sum[0] = _mm512_add_ps(sum[0], _mm512_maskz_loadu_ps(lanes, bias + panel * 16));
-        _mm512_mask_storeu_ps(y + panel * 16, lanes, sum[0]);
+    };
+    size_t i = 0;
+#pragma GCC unroll 1
+    for (; i + line_columns <= count; i += line_columns) {
+#pragma GCC unroll 4
+        for (size_t p = 0; p < panels; ++p) _mm_prefetch(reinterpret_cast<const char*>(ahead + p * panel_values + i * 16), _MM_HINT_T0);
+#pragma GCC unroll 2
+        for (size_t c = 0; c < line_columns; ++c) multiply_column(i + c);
+    }
+    if (i < count) multiply_column(i);
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; ++p)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) total[p][r] = sum[p][r];
+}
+
+// Few rows of x are bound by memory, which is read faster in several streams: up to strip_panels panels advance side by side. The sums are
+// those of block_product: of blocks of block_columns, each a chain of its own.
+template <class Weight, int rows>
+void multiply_strip(const dense_panels& weights, size_t first, size_t panels, const float* x, size_t x_stride, const block_output& output) {
+    constexpr int group = rows <= 4 ? 4 : 2;  // panels that share each load of x
+    const size_t columns = weights.columns, panel_values = columns * 16;
+    constexpr size_t prefetch_values = prefetch_bytes / sizeof(typename Weight::type);
+    const auto* w = static_cast<const typename Weight::type*>(weights.data) + first * panel_values;
+    __m512 total[strip_panels][rows], sum[strip_panels][rows];
+    const float* row[rows];
+    for (int r = 0; r < rows; ++r) row[r] = x + static_cast<size_t>(r) * x_stride;
+    for (size_t p = 0; p < panels; ++p) {
+        const size_t column = (first + p) * 16;
+        const __m512 bias =
+            output.bias == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(first_lanes(weights.rows - column), output.bias + column);
+        for (int r = 0; r < rows; ++r) total[p][r] = bias;
+    }
+    for (size_t block = 0; block < columns; block += block_columns) {
+        const size_t end = columns - block < block_columns ? columns : block + block_columns;
+        for (size_t p = 0; p < panels; ++p)
+            for (int r = 0; r < rows; ++r) sum[p][r] = _mm512_setzero_ps();
+        for (size_t k = block; k < end; k += turn_columns, w += turn_columns * 16) {
+            const size_t count = end - k < turn_columns ? end - k : turn_columns;
+            // At the end of these panels, the beginning of the next strip's.
+            const auto* ahead = w + prefetch_values + ((columns - k) * 16 > prefetch_values ? 0 : (panels - 1) * panel_values);
+            size_t p = 0;
+            for (; p + group <= panels; p += group)
+                multiply_turn<Weight, rows, group>(w + p * panel_values, ahead + p * panel_values, panel_values, row, k, count, sum + p);
+            for (; p < panels; ++p)
+                multiply_turn<Weight, rows, 1>(w + p * panel_values, ahead + p * panel_values, panel_values, row, k, count, sum + p);
+        }
+        for (size_t p = 0; p < panels; ++p)
+            for (int r = 0; r < rows; ++r) total[p][r] = _mm512_add_ps(total[p][r], sum[p][r]);
+    }
+    for (size_t p = 0; p < panels; ++p) {
+        const size_t column = (first + p) * 16;
+        for (int r = 0; r < rows; ++r)
+            _mm512_mask_storeu_ps(output.y + static_cast<size_t>(r) * output.y_stride + column, first_lanes(weights.rows - column),
+                                  total[p][r]);
     }
 }
 
 template <class Weight>
 void product(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride,
              size_t panel_begin, size_t panel_end) {
-    if (m == 1) return vector_product<Weight>(weights, x, bias, y, panel_begin, panel_end);
-    panel_blocks<Weight> blocks = {static_cast<const typename Weight::type*>(weights.data), weights.rows, weights.columns};
-    block_product(blocks, x, m, x_stride, {bias, y, y_stride}, panel_begin, panel_end);
+    const block_output output = {bias, y, y_stride};
+    if (m > direct_rows) {
+        panel_blocks<Weight> blocks = {static_cast<const typename Weight::type*>(weights.data), weights.rows, weights.columns};
+        return block_product(blocks, x, m, x_stride, output, panel_begin, panel_end);
+    }
+    using kernel = void (*)(const dense_panels&, size_t, size_t, const float*, size_t, const block_output&);
+    static constexpr kernel by_rows[direct_rows] = {multiply_strip<Weight, 1>, multiply_strip<Weight, 2>, multiply_strip<Weight, 3>,
+                                                    multiply_strip<Weight, 4>, multiply_strip<Weight, 5>, multiply_strip<Weight, 6>,
+                                                    multiply_strip<Weight, 7>, multiply_strip<Weight, 8>};
+    for (size_t panel = panel_begin; panel < panel_end; panel += strip_panels)
+        by_rows[m - 1](weights, panel, panel_end - panel < strip_panels ? panel_end - panel : strip_panels, x, x_stride, output);
 }
 
 }  // namespace
