@@ -1,9 +1,11 @@
 // 4-bit linear layer. Few rows of x (decode): a dword lane holds eight codes of one row of W, vpermps reads the low four bits of a lane as
 // the index into the codebook, and code * x is summed unscaled over a block, so that absmax costs one multiply-add per block. Weights that
-// have to be rounded through a narrower type are scaled and rounded in registers. More rows: see block_product.h.
+// have to be rounded through a narrower type are scaled and rounded in registers; for one or two rows see rounded_rows.h, for more
+// than these block_product.h.
 #include "cpu/avx512/block_product.h"
 #include "cpu/avx512/functions.h"
 #include "cpu/avx512/panel_scales.h"
+#include "cpu/avx512/rounded_rows.h"
 #include "cpu/avx512/weight_rounding.h"
 
 namespace nq::cpu::avx512 {
@@ -227,6 +229,10 @@ void direct_product(const panels4bit& weights, const float* x, size_t m, size_t 
 template <nq_dtype type>
 void product(const panels4bit& weights, const float* x, size_t m, size_t x_stride, const block_output& output, size_t panel_begin,
              size_t panel_end) {
+    if constexpr (type != NQ_DTYPE_F32) {
+        if (m <= table_rows && weights.blocksize >= table_columns)
+            return table_product<type>(weights, x, m, x_stride, output.bias, output.y, output.y_stride, panel_begin, panel_end);
+    }
     if (m > direct_rows<type>)
         decoded_product<type>(weights, x, m, x_stride, output, panel_begin, panel_end);
     else if (weights.blocksize == 32)
