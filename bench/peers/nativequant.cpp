@@ -58,13 +58,14 @@ int main(int count, char** arguments) {
     check(nq_matrix_get_info(matrices[0], &info));
     while (matrices.size() < t.matrices(info.resident_bytes)) matrices.push_back(make_matrix(device, t, w));
 
+    const nq_dtype compute = t.type == "nf4_nested_int8" ? NQ_DTYPE_I8 : t.type == "nf4_nested_bf16" ? NQ_DTYPE_BF16 : NQ_DTYPE_F32;
     const auto forward = [&](nq_matrix* matrix) {
         if (is_dense(t.type))
             check(nq_linear_forward(matrix, &input, nullptr, &output));
         else if (is_int8(t.type))
             check(nq_linear8bit_forward(matrix, &input, nullptr, t.type == "int8" ? 0.0f : 6.0f, &output));
         else
-            check(nq_linear4bit_forward(matrix, &input, nullptr, t.type == "nf4_nested_int8" ? NQ_DTYPE_I8 : NQ_DTYPE_F32, &output));
+            check(nq_linear4bit_forward(matrix, &input, nullptr, compute, &output));
     };
     const auto walk = [&] {
         for (nq_matrix* matrix : matrices) forward(matrix);

@@ -14,6 +14,7 @@ internal sealed record ModelFormat(string Name, LoadOptions Options, DataType Kv
         new("nf4_nested", Quantized(QuantizationConfig.NF4DoubleQuant)),
         new("nf4_nested_int8", Quantized(QuantizationConfig.NF4DoubleQuant) with { Int8Activations = true }),
         new("nf4_nested_bf16_head", new LoadOptions { Quantization = QuantizationConfig.NF4DoubleQuant, LoadTokenizer = false }),
+        new("nf4_nested_int8_head", new LoadOptions { Quantization = QuantizationConfig.NF4DoubleQuant, Int8Head = true, LoadTokenizer = false }),
         new("nf4_nested_bf16_kv", Quantized(QuantizationConfig.NF4DoubleQuant), DataType.BFloat16),
         new("int8", Quantized(QuantizationConfig.Int8)),
     ];

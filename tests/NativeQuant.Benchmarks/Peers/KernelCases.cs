@@ -37,7 +37,7 @@ internal static class KernelCases
         yield return new("8bit-m8-1t", 4096, 4096, 8, 1, [.. eight, DramRead, Int8Peak, .. EightBitRivals]);
         foreach (int m in (int[])[128, 512])
         {
-            yield return new($"4bit-m{m}-1t", 4096, 4096, m, 1, [.. four, Fma, .. FourBitRivals, new("onednn", "bf16"), new("onednn", "f32")]);
+            yield return new($"4bit-m{m}-1t", 4096, 4096, m, 1, [.. four, new("nativequant", "nf4_nested_bf16"), Fma, .. FourBitRivals, new("onednn", "bf16"), new("onednn", "f32")]);
             yield return new($"8bit-m{m}-1t", 4096, 4096, m, 1, [.. eight, new("nativequant", "int8_outliers"), Nested, Int8Peak, .. EightBitRivals]);
         }
         foreach (int m in (int[])[1, 8, 512])

@@ -13,7 +13,7 @@ internal static class ModelCases
         Entrant dramRead = new("machine", "dram_read");
         foreach (int threads in (int[])[1, 2])
         {
-            yield return new($"model-decode-{threads}t", threads, "decode 16", [.. ours, Ours("nf4_nested_bf16_head"), .. rivals, dramRead]);
+            yield return new($"model-decode-{threads}t", threads, "decode 16", [.. ours, Ours("nf4_nested_int8_head"), Ours("nf4_nested_bf16_head"), .. rivals, dramRead]);
             yield return new($"model-prefill-{threads}t", threads, "prefill 512", [.. ours, .. rivals]);
         }
         foreach (int context in (int[])[128, 8192])

@@ -30,6 +30,8 @@ internal static class Document
         ["nf4"] = "NF4",
         ["nf4_nested"] = "NF4+DQ",
         ["nf4_nested_int8"] = "NF4+DQ, int8 x",
+        ["nf4_nested_bf16"] = "NF4+DQ, bf16",
+        ["nf4_nested_int8_head"] = "NF4+DQ, int8 head",
         ["nf4_nested_bf16_head"] = "NF4+DQ, bf16 head",
         ["int8_outliers"] = "int8, 1 % outliers",
     };
