@@ -93,7 +93,7 @@ internal static class Document
         {
             return null;
         }
-        Bar[] bars = [.. result.Entries.Where(static e => e.Library != "machine").Select(e => new Bar(Label(e.Library, e.Type), e.Seconds(result.Threads) * 1e3, e.Library == "nativequant"))];
+        Bar[] bars = [.. result.Entries.Where(static e => e.Library is not ("machine" or "bitsandbytes")).Select(e => new Bar(Label(e.Library, e.Type), e.Seconds(result.Threads) * 1e3, e.Library == "nativequant"))];
         double shortest = bars.Min(static b => b.Value);
         return new BarPanel(title, "0.00", [.. bars.Where(b => b.Value <= LongestBar * shortest)]);
     }

@@ -24,15 +24,16 @@ internal static class KernelTable
         double seconds = entry.Seconds(result.Threads);
         double operations = 2.0 * result.M * result.Rows * result.Columns;
         bool limit = entry.Library == "machine", memory = limit && entry.Bytes > 0;
+        bool part = entry.Detail == "dequantization alone"; // its time says nothing of more rows
         return
         [
             entry.Library, entry.Type, entry.Detail,
             memory ? "" : Format.Number(seconds * 1e3, "0.000"),
             entry.Bytes > 0 && (result.M <= 16) ? Format.Number(entry.Bytes / seconds * 1e-9, "0.0") : "",
-            memory ? "" : Format.Number(operations / seconds * 1e-9, "0"),
+            memory || part ? "" : Format.Number(operations / seconds * 1e-9, "0"),
             Format.Number(entry.CpuSeconds / entry.WallSeconds, "0.00"),
             limit ? "" : Format.Number(entry.Error, "0.0000"),
-            limit || entry == result.Entries[0] ? "" : Format.Number(entry.Ratio, "0.00"),
+            limit || entry == result.Entries[0] || (part && result.M > 1) ? "" : Format.Number(entry.Ratio, "0.00"),
         ];
     }
 }
