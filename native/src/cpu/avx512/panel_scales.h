@@ -44,13 +44,12 @@ private:
             const float* map = weights_->nested_map + 32 * i;
             entry[i] = _mm512_permutex2var_ps(_mm512_loadu_ps(map), codes, _mm512_loadu_ps(map + 16));
         }
-#pragma GCC unroll 3
-        for (int bit = 0; bit < 3; ++bit) {
-            const __mmask16 set = _mm512_test_epi32_mask(codes, _mm512_set1_epi32(32 << bit));
-#pragma GCC unroll 4
-            for (int i = 0; i < 4 >> bit; ++i) entry[i] = _mm512_mask_mov_ps(entry[2 * i], set, entry[2 * i + 1]);
-        }
-        return entry[0];
+        const auto choose = [&](int bit, __m512 clear, __m512 set) {
+            return _mm512_mask_mov_ps(clear, _mm512_test_epi32_mask(codes, _mm512_set1_epi32(bit)), set);
+        };
+        const __m512 low = choose(64, choose(32, entry[0], entry[1]), choose(32, entry[2], entry[3]));
+        const __m512 high = choose(64, choose(32, entry[4], entry[5]), choose(32, entry[6], entry[7]));
+        return choose(128, low, high);
     }
 
     // The nested absmax of each lane, good until the first group where a lane enters its next nested block.
