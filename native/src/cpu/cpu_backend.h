@@ -94,7 +94,7 @@ public:
                  [&](size_t begin, size_t end, uint32_t worker) { body(begin * strip, std::min(end * strip, panels), worker); });
     }
     size_t strip_panels(size_t panels, size_t rows) const noexcept {
-        constexpr size_t few_rows = 8, most = 8;
+        constexpr size_t few_rows = 8, most = 4;
         return rows > few_rows ? 1 : std::clamp<size_t>(panels / (4 * threads_), 1, most);
     }
 
