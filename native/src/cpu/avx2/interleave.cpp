@@ -53,8 +53,8 @@ void interleave(const char* rows, size_t stride, size_t valid, size_t bytes, con
         for (size_t half = 0; half < 2; ++half) {
             __m256i row[8];
             for (size_t r = 0; r < 8; ++r) {
-                row[r] = 8 * half + r < valid ? transform(load_bytes(rows + (8 * half + r) * stride + at, bytes - at))
-                                              : _mm256_setzero_si256();
+                row[r] =
+                    8 * half + r < valid ? transform(load_bytes(rows + (8 * half + r) * stride + at, bytes - at)) : _mm256_setzero_si256();
             }
             transpose(row, dwords[half]);
         }

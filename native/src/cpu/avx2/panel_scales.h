@@ -50,8 +50,8 @@ private:
         const __m256d reciprocal = _mm256_div_pd(_mm256_set1_pd(1.0), size);
         const __m256d groups = _mm256_set1_pd(static_cast<double>(groups_));
         // The middle of a position: its quotient is further from any integer than rounding takes it.
-        __m256d position = _mm256_add_pd(_mm256_mul_pd(_mm256_setr_pd(0, 1, 2, 3), groups),
-                                         _mm256_set1_pd(static_cast<double>(rest_ + group) + 0.5));
+        __m256d position =
+            _mm256_add_pd(_mm256_mul_pd(_mm256_setr_pd(0, 1, 2, 3), groups), _mm256_set1_pd(static_cast<double>(rest_ + group) + 0.5));
         __m256d nearest = size;
         alignas(16) int32_t block[16];
         for (int quad = 0; quad < 4; ++quad) {

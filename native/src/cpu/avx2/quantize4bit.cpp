@@ -76,7 +76,8 @@ __m256i search(__m256 y, __m256 thresholds, __m256i count) {
 
 struct nf4 {
     static constexpr uint8_t zeros = 0x77;  // two codes of 0
-    static constexpr search_table fours = next_thresholds(formats::nf4_thresholds, 16, 2), twos = next_thresholds(formats::nf4_thresholds, 16, 4),
+    static constexpr search_table fours = next_thresholds(formats::nf4_thresholds, 16, 2),
+                                  twos = next_thresholds(formats::nf4_thresholds, 16, 4),
                                   ones = next_thresholds(formats::nf4_thresholds, 16, 8);
 
     __m256 fours_ = _mm256_loadu_ps(fours.next), twos_ = _mm256_loadu_ps(twos.next), ones_ = _mm256_loadu_ps(ones.next);

@@ -26,7 +26,8 @@ __mmask64 first_dwords(size_t bytes) { return bytes >= 64 ? ~0ull : (1ull << byt
     }
 #pragma GCC unroll 16
     for (size_t c = 0; c < 4; ++c) {
-        const __m512i low01 = _mm512_shuffle_i32x4(quads[c], quads[4 + c], 0x88), low23 = _mm512_shuffle_i32x4(quads[8 + c], quads[12 + c], 0x88);
+        const __m512i low01 = _mm512_shuffle_i32x4(quads[c], quads[4 + c], 0x88),
+                      low23 = _mm512_shuffle_i32x4(quads[8 + c], quads[12 + c], 0x88);
         const __m512i high01 = _mm512_shuffle_i32x4(quads[c], quads[4 + c], 0xdd),
                       high23 = _mm512_shuffle_i32x4(quads[8 + c], quads[12 + c], 0xdd);
         dwords[c] = _mm512_shuffle_i32x4(low01, low23, 0x88);

@@ -52,8 +52,7 @@ float largest(const char* source, size_t n) {
         __m512i most = _mm512_setzero_si512();
         size_t i = 0;
         for (; i + 32 <= n; i += 32) most = _mm512_max_epu16(most, _mm512_and_si512(_mm512_loadu_si512(source + 2 * i), magnitude));
-        if (i < n)
-            most = _mm512_max_epu16(most, _mm512_and_si512(_mm512_maskz_loadu_epi16(first_words(n - i), source + 2 * i), magnitude));
+        if (i < n) most = _mm512_max_epu16(most, _mm512_and_si512(_mm512_maskz_loadu_epi16(first_words(n - i), source + 2 * i), magnitude));
         const __m256i half = _mm256_max_epu16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
         const __m128i quarter = _mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
         const __m128i least = _mm_minpos_epu16(_mm_xor_si128(quarter, _mm_set1_epi16(-1)));  // there is no instruction for the largest
