@@ -105,6 +105,7 @@ public class LayoutTests
         float number => (byte)BitConverter.SingleToInt32Bits(number),
         Enum number => (byte)Convert.ToInt64(number, null),
         ulong number => (byte)number,
+        { } structure when !structure.GetType().IsPrimitive => structure.GetType().GetFields().Min(field => LowestByte(field.GetValue(structure)!)),
         _ => (byte)Convert.ToInt64(value, null),
     };
 }

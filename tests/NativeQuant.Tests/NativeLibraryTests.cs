@@ -40,7 +40,7 @@ public class NativeLibraryTests
     public void It_is_found_where_the_host_keeps_native_assets()
     {
         File.Copy(Library, Path.Combine(_folder, Here.FileName));
-        NativeLibrarySearch search = Nowhere() with { BaseDirectory = "/", HostDirectories = ["/nowhere", _folder] };
+        NativeLibrarySearch search = Nowhere() with { BaseDirectory = "/nowhere", HostDirectories = ["/nowhere", _folder] };
         Assert.That(search.Load().Path, Is.EqualTo(Path.Combine(_folder, Here.FileName)));
     }
 
