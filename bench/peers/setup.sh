@@ -30,6 +30,7 @@ ggml() {
     has git || { missing ggml "git is not installed"; return; }
     local source=$work/llama.cpp
     [[ -d $source ]] || git -c advice.detachedHead=false clone -q "$work/npm/node_modules/node-llama-cpp/llama/gitRelease.bundle" "$source"
+    # Without these libraries the build below fails, and says so.
     cp -n "$work"/npm/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64/*.so "$work/ggml/" || true
     (
         cd "$work/ggml"
@@ -61,6 +62,7 @@ bitsandbytes() {
             || { missing bitsandbytes "its build failed, see $work/bitsandbytes.log"; return; }
         library=$(find "$work/bitsandbytes-source" "$work/bitsandbytes-build" -name libbitsandbytes_cpu.so | head -n 1)
         cp "$library" "$work/"
+        # A source that is no git checkout has no version to name.
         git -C "$source" log -1 --format='%h of %cs' >"$work/bitsandbytes.version" 2>/dev/null || true
     fi
     build "$here/bitsandbytes.cpp" -o "$work/bitsandbytes" -ldl
