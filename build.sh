@@ -5,7 +5,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 MSBUILDDISABLENODEREUSE=1
 
-readonly REQUIRED_PACKAGES=(binutils cmake g++ libbenchmark-dev libgtest-dev ninja-build)
+readonly REQUIRED_PACKAGES=(binutils clang-14 cmake g++ libbenchmark-dev libgtest-dev ninja-build)
 readonly OPTIONAL_PACKAGES=(libclang1-14 qemu-user) # the binding generator; the test that runs the library on a baseline processor
 readonly PEER_PACKAGES=(libdnnl-dev)
 readonly FORMAT_PACKAGES=(clang-format-14)
@@ -264,7 +264,7 @@ bench_peers() {
 format() {
     install_packages required "${FORMAT_PACKAGES[@]}"
     local sources
-    mapfile -t sources < <(git ls-files 'native/*.h' 'native/*.cpp' 'native/*.c' 'bench/*.h' 'bench/*.cpp')
+    mapfile -t sources < <(git ls-files 'native/*.h' 'native/*.cpp' 'native/*.c' 'native/*.cu' 'bench/*.h' 'bench/*.cpp' 'tests/*.h' 'tests/*.cpp')
     if [[ ${1:-} == --check ]]; then
         clang-format-14 --dry-run --Werror "${sources[@]}"
         dotnet format NativeQuant.sln --verify-no-changes --no-restore

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_library.sh LIBRARY HEADER: the shared library exports exactly the functions that the header declares, needs nothing but glibc, and no
+# check_library.sh LIBRARY HEADER: the shared library exports exactly the functions that the header declares, needs nothing but glibc and libgcc_s, and no
 # symbol of it newer than 2.35.
 set -eu
 library=$1
@@ -19,8 +19,8 @@ exported: $(echo $exported)"
 
 for needed in $(readelf --dynamic --wide "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
     case $needed in
-        libc.so.6 | libm.so.6 | libpthread.so.0 | libdl.so.2 | ld-linux-x86-64.so.2) ;;
-        *) fail "needs $needed, expected glibc alone" ;;
+        libc.so.6 | libm.so.6 | libpthread.so.0 | libdl.so.2 | libgcc_s.so.1 | ld-linux-x86-64.so.2) ;;
+        *) fail "needs $needed, expected glibc and libgcc_s alone" ;;
     esac
 done
 
@@ -31,5 +31,5 @@ for version in $(readelf --version-info --wide "$library" | grep -oE 'Name: [A-Z
     esac
 done
 
-[ $failed = 0 ] && echo "$(echo "$exported" | wc -l) functions exported, glibc alone, no symbol newer than 2.35"
+[ $failed = 0 ] && echo "$(echo "$exported" | wc -l) functions exported, glibc and libgcc_s alone, no symbol newer than 2.35"
 exit $failed

@@ -1,8 +1,10 @@
 // Devices and buffers.
 #include <cinttypes>
+#include <cstdlib>
 #include <cstring>
 
 #include "api/arguments.h"
+#include "api/cuda_library.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/dispatch.h"
 
@@ -19,6 +21,18 @@ std::shared_ptr<backend> open_cpu(const nq_device_options& options) {
     const cpu::kernels& implementation = cpu::select_implementation(options.implementation);
     return std::make_shared<cpu::cpu_backend>(implementation,
                                               options.thread_count != 0 ? options.thread_count : cpu::default_thread_count());
+}
+
+constexpr const char* cuda_prefix = "cuda:";
+
+uint32_t cuda_index(const char* name) {
+    const char* digits = name + std::strlen(cuda_prefix);
+    char* end;
+    const unsigned long index = std::strtoul(digits, &end, 10);
+    if (*digits < '0' || *digits > '9' || *end != '\0' || index > UINT32_MAX) {
+        throw error(NQ_STATUS_DEVICE_NOT_AVAILABLE, "device '%.64s' is unknown, expected cpu or cuda:N", name);
+    }
+    return static_cast<uint32_t>(index);
 }
 
 // A range of a buffer; INVALID_ARGUMENT if it is not inside.
@@ -48,12 +62,15 @@ nq_status nq_device_open(const char* name, const nq_device_options* options, nq_
             }
             known = *options;
         }
-        if (std::strncmp(name, "cuda:", 5) == 0) {
-            throw error(NQ_STATUS_DEVICE_NOT_AVAILABLE, "device '%.64s' is not available: this library has no CUDA backend; known: cpu",
-                        name);
+        std::shared_ptr<backend> implementation;
+        if (std::strncmp(name, cuda_prefix, std::strlen(cuda_prefix)) == 0) {
+            implementation = open_cuda(cuda_index(name));
+        } else if (std::strcmp(name, "cpu") == 0) {
+            implementation = open_cpu(known);
+        } else {
+            throw error(NQ_STATUS_DEVICE_NOT_AVAILABLE, "device '%.64s' is unknown, expected cpu or cuda:N", name);
         }
-        if (std::strcmp(name, "cpu") != 0) throw error(NQ_STATUS_DEVICE_NOT_AVAILABLE, "device '%.64s' is unknown; known: cpu", name);
-        *device = add<nq_device>(std::make_shared<device_object>(device_object{open_cpu(known)}));
+        *device = add<nq_device>(std::make_shared<device_object>(device_object{std::move(implementation)}));
     });
 }
 

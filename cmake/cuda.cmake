@@ -1,0 +1,64 @@
+# The CUDA library: host code over the driver API opened at run time, and device code embedded as data. clang compiles every kernel to PTX
+# without anything of NVIDIA's; nvcc, if it is there and asked for, to machine code.
+option(NQ_CUDA "Build libnativequant_cuda.so" ON)
+if(NOT NQ_CUDA)
+    message(STATUS "CUDA: off")
+    return()
+endif()
+find_program(NQ_CUDA_CLANG NAMES clang++-14 clang++)
+if(NOT NQ_CUDA_CLANG)
+    message(FATAL_ERROR "CUDA: clang++ was not found (Debian package clang-14); -DNQ_CUDA=OFF builds without the CUDA library")
+endif()
+message(STATUS "CUDA: kernels by ${NQ_CUDA_CLANG}, as PTX for compute capability 7.5 and 8.0")
+
+set(NQ_CUDA_DIRECTORY ${PROJECT_SOURCE_DIR}/native/src/cuda)
+set(NQ_CUDA_INCLUDES ${PROJECT_SOURCE_DIR}/native/src ${PROJECT_SOURCE_DIR}/native/include)
+file(GLOB NQ_CUDA_KERNELS CONFIGURE_DEPENDS ${NQ_CUDA_DIRECTORY}/kernels/*.cu)
+
+# PTX of every kernel file for each architecture, and one assembly file that holds them all.
+set(cuda_out ${PROJECT_BINARY_DIR}/cuda)
+set(NQ_CUDA_PTX "")
+set(images_code "#include \"cuda/images.h\"\n")
+set(images_list "")
+list(TRANSFORM NQ_CUDA_INCLUDES PREPEND -I OUTPUT_VARIABLE include_flags)
+foreach(source ${NQ_CUDA_KERNELS})
+    get_filename_component(name ${source} NAME_WE)
+    foreach(architecture 75 80)
+        set(ptx ${cuda_out}/${name}.sm_${architecture}.ptx)
+        # // image: NAME is how tests recognise an image.
+        add_custom_command(OUTPUT ${ptx}
+            COMMAND ${NQ_CUDA_CLANG} -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch=sm_${architecture} -Xclang -target-feature -Xclang +ptx75
+                -O3 -std=c++20 -ffp-contract=off -fno-exceptions -Wall -Wextra -Werror ${include_flags} -MD -MF ${ptx}.d -MT ${ptx} -S ${source} -o ${ptx}.body
+            COMMAND ${CMAKE_COMMAND} -D BODY=${ptx}.body -D NAME=${name} -D ARCHITECTURE=${architecture} -D PTX=${ptx} -P ${PROJECT_SOURCE_DIR}/cmake/name_image.cmake
+            DEPENDS ${source} ${PROJECT_SOURCE_DIR}/cmake/name_image.cmake DEPFILE ${ptx}.d VERBATIM
+            COMMENT "Compiling kernels ${name} for sm_${architecture}")
+        list(APPEND NQ_CUDA_PTX ${ptx})
+        string(APPEND images_code "asm(\".section .rodata\\n.balign 16\\nnq_image_${name}_${architecture}:\\n.incbin \\\"${ptx}\\\"\\nnq_image_${name}_${architecture}_end:\\n.byte 0\\n.text\");\n"
+            "extern \"C\" const char nq_image_${name}_${architecture}[], nq_image_${name}_${architecture}_end[];\n")
+        string(APPEND images_list "    {\"${name}\", ${architecture}, nq_image_${name}_${architecture}, static_cast<size_t>(nq_image_${name}_${architecture}_end - nq_image_${name}_${architecture})},\n")
+    endforeach()
+endforeach()
+file(CONFIGURE OUTPUT ${cuda_out}/images.cpp CONTENT "${images_code}
+namespace nq::cuda {
+namespace {
+const image all[] = {
+${images_list}};
+}
+std::span<const image> images() { return all; }
+}  // namespace nq::cuda
+" @ONLY)
+set_source_files_properties(${cuda_out}/images.cpp PROPERTIES OBJECT_DEPENDS "${NQ_CUDA_PTX}")
+
+file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${NQ_CUDA_DIRECTORY}/*.cpp)
+add_library(nativequant_cuda SHARED ${cuda_sources} ${cuda_out}/images.cpp)
+target_include_directories(nativequant_cuda PRIVATE ${NQ_CUDA_INCLUDES})
+target_link_libraries(nativequant_cuda PRIVATE nq_compiler)
+target_compile_definitions(nativequant_cuda PRIVATE NQ_VERSION="${PROJECT_VERSION}")
+set_target_properties(nativequant_cuda PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/native LINK_DEPENDS ${PROJECT_SOURCE_DIR}/native/exports.map)
+target_link_options(nativequant_cuda PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/native/exports.map -Wl,-z,nodelete)
+if(NOT NQ_SANITIZE)
+    target_link_options(nativequant_cuda PRIVATE -static-libstdc++ -Wl,--gc-sections -Wl,--no-undefined)
+endif()
+if(NQ_BUILD_TESTS)
+    add_subdirectory(tests/cuda-emulation)
+endif()

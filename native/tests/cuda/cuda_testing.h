@@ -1,0 +1,21 @@
+// What the CUDA tests share: the device under test and the scalar CPU implementation beside it, on the same values.
+#pragma once
+
+#include "support.h"
+
+namespace nq::test {
+
+// cuda:0 of whatever driver NATIVEQUANT_CUDA_DRIVER names, and the specification.
+class cuda_and_scalar : public testing::Test {
+protected:
+    void SetUp() override {
+        const nq_status status = nq_device_open("cuda:0", nullptr, cuda.out());
+        if (status == NQ_STATUS_DEVICE_NOT_AVAILABLE) GTEST_SKIP() << nq_last_error_message();
+        ASSERT_OK(status);
+    }
+
+    owned<nq_device, nq_device_destroy> cuda;
+    device scalar{"scalar"};
+};
+
+}  // namespace nq::test

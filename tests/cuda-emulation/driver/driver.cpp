@@ -1,0 +1,212 @@
+// A CUDA driver whose device is the SIMT emulation: exports what cuda/driver/driver.h loads. Everything runs at once, in the order of the
+// calls.
+#include "cuda/driver/driver.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "simt.h"
+
+using namespace nq::cuda::driver;
+
+namespace {
+
+constexpr result invalid_value = 1;
+
+struct captured_node {
+    function kernel;
+    dim3 grid, block;
+    unsigned shared_bytes;
+    std::vector<char> parameters;
+};
+using captured_graph = std::vector<captured_node>;
+
+const simt::kernel_registration& kernel_of(function f) { return *reinterpret_cast<const simt::kernel_registration*>(f); }
+
+captured_node capture(const kernel_node_parameters& p) {
+    const auto* bytes = static_cast<const char*>(p.parameters[0]);
+    return {p.kernel,
+            {p.grid_x, p.grid_y, p.grid_z},
+            {p.block_x, p.block_y, p.block_z},
+            p.shared_bytes,
+            {bytes, bytes + kernel_of(p.kernel).parameter_bytes}};
+}
+
+void read_settings() {
+    const char* order = std::getenv("NQ_SIMT_ORDER");
+    if (order == nullptr || std::strcmp(order, "forward") == 0) return;
+    if (std::strcmp(order, "reverse") == 0) {
+        simt::current_settings.order = simt::order::reverse;
+    } else if (std::strncmp(order, "random:", 7) == 0) {
+        simt::current_settings = {simt::order::random, std::strtoull(order + 7, nullptr, 10), true};
+    } else {
+        std::fprintf(stderr, "NQ_SIMT_ORDER is '%s', expected forward, reverse or random:SEED\n", order);
+        std::abort();
+    }
+}
+
+}  // namespace
+
+#define NQ_DRIVER_DECLARE(name, symbol, parameters) extern "C" __attribute__((visibility("default"))) result symbol parameters;
+NQ_DRIVER_FUNCTIONS(NQ_DRIVER_DECLARE)
+
+result cuInit(unsigned) {
+    read_settings();
+    return success;
+}
+result cuDriverGetVersion(int* version) {
+    *version = 12040;
+    return success;
+}
+result cuGetErrorName(result, const char** name) {
+    *name = "CUDA_ERROR_EMULATED";
+    return success;
+}
+result cuGetErrorString(result, const char** text) {
+    *text = "reported by the emulation";
+    return success;
+}
+result cuDeviceGetCount(int* count) {
+    *count = 1;
+    return success;
+}
+result cuDeviceGet(device* d, int ordinal) {
+    *d = ordinal;
+    return ordinal == 0 ? success : invalid_device;
+}
+result cuDeviceGetName(char* name, int length, device) {
+    std::snprintf(name, static_cast<size_t>(length), "SIMT emulation");
+    return success;
+}
+result cuDeviceGetAttribute(int* value, device_attribute attribute, device) {
+    switch (attribute) {
+        case device_attribute::multiprocessors:
+            *value = 4;
+            return success;
+        case device_attribute::compute_capability_major:
+            *value = 8;
+            return success;
+        case device_attribute::compute_capability_minor:
+            *value = 0;
+            return success;
+        case device_attribute::shared_memory_per_block_optin:
+            *value = 163 << 10;
+            return success;
+    }
+    return invalid_value;
+}
+result cuDeviceTotalMem_v2(size_t* bytes, device) {
+    *bytes = size_t{4} << 30;
+    return success;
+}
+result cuDevicePrimaryCtxRetain(context* c, device) {
+    static int place;
+    *c = reinterpret_cast<context>(&place);
+    return success;
+}
+result cuDevicePrimaryCtxRelease_v2(device) { return success; }
+result cuCtxSetCurrent(context) { return success; }
+result cuModuleLoadData(module* m, const void* image) {
+    *m = reinterpret_cast<module>(const_cast<void*>(image));
+    return success;
+}
+result cuModuleUnload(module) { return success; }
+result cuModuleGetFunction(function* f, module, const char* name) {
+    *f = reinterpret_cast<function>(const_cast<simt::kernel_registration*>(simt::find_kernel(name)));
+    return *f != nullptr ? success : not_found;
+}
+result cuFuncSetAttribute(function, function_attribute, int) { return success; }
+result cuLaunchKernel(function f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+                      unsigned shared_bytes, stream, void** parameters, void**) {
+    simt::launch(kernel_of(f), {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, parameters[0]);
+    return success;
+}
+result cuMemGetInfo_v2(size_t* free, size_t* total) {
+    *free = *total = size_t{4} << 30;
+    return success;
+}
+result cuMemAlloc_v2(device_pointer* address, size_t bytes) {
+    void* memory = std::aligned_alloc(512, (bytes + 511) / 512 * 512);
+    if (memory == nullptr) return out_of_memory;
+    std::memset(memory, 0xff, bytes);
+    *address = reinterpret_cast<device_pointer>(memory);
+    return success;
+}
+result cuMemFree_v2(device_pointer address) {
+    std::free(reinterpret_cast<void*>(address));
+    return success;
+}
+result cuMemHostAlloc(void** address, size_t bytes, unsigned) {
+    *address = std::malloc(bytes);
+    return *address != nullptr ? success : out_of_memory;
+}
+result cuMemFreeHost(void* address) {
+    std::free(address);
+    return success;
+}
+result cuMemsetD8Async(device_pointer address, unsigned char value, size_t count, stream) {
+    std::memset(reinterpret_cast<void*>(address), value, count);
+    return success;
+}
+result cuMemcpyHtoDAsync_v2(device_pointer to, const void* from, size_t bytes, stream) {
+    std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+    return success;
+}
+result cuMemcpyDtoHAsync_v2(void* to, device_pointer from, size_t bytes, stream) {
+    std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+    return success;
+}
+result cuMemcpyDtoDAsync_v2(device_pointer to, device_pointer from, size_t bytes, stream) {
+    std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+    return success;
+}
+result cuStreamCreate(stream* s, unsigned) {
+    static int place;
+    *s = reinterpret_cast<stream>(&place);
+    return success;
+}
+result cuStreamDestroy_v2(stream) { return success; }
+result cuStreamSynchronize(stream) { return success; }
+result cuEventCreate(event* e, unsigned) {
+    static int place;
+    *e = reinterpret_cast<event>(&place);
+    return success;
+}
+result cuEventDestroy_v2(event) { return success; }
+result cuEventRecord(event, stream) { return success; }
+result cuEventSynchronize(event) { return success; }
+result cuGraphCreate(graph* g, unsigned) {
+    *g = reinterpret_cast<graph>(new captured_graph);
+    return success;
+}
+result cuGraphDestroy(graph g) {
+    delete reinterpret_cast<captured_graph*>(g);
+    return success;
+}
+result cuGraphAddKernelNode(graph_node* node, graph g, const graph_node*, size_t, const kernel_node_parameters* parameters) {
+    auto& nodes = *reinterpret_cast<captured_graph*>(g);
+    nodes.push_back(capture(*parameters));
+    *node = reinterpret_cast<graph_node>(nodes.size());
+    return success;
+}
+result cuGraphInstantiateWithFlags(graph_executable* e, graph g, unsigned long long) {
+    *e = reinterpret_cast<graph_executable>(new captured_graph(*reinterpret_cast<captured_graph*>(g)));
+    return success;
+}
+result cuGraphExecKernelNodeSetParams(graph_executable e, graph_node node, const kernel_node_parameters* parameters) {
+    reinterpret_cast<captured_graph*>(e)->at(reinterpret_cast<size_t>(node) - 1) = capture(*parameters);
+    return success;
+}
+result cuGraphLaunch(graph_executable e, stream) {
+    for (const captured_node& n : *reinterpret_cast<captured_graph*>(e)) {
+        simt::launch(kernel_of(n.kernel), n.grid, n.block, n.shared_bytes, n.parameters.data());
+    }
+    return success;
+}
+result cuGraphExecDestroy(graph_executable e) {
+    delete reinterpret_cast<captured_graph*>(e);
+    return success;
+}
