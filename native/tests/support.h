@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -47,11 +49,18 @@ using buffer = owned<nq_buffer, nq_buffer_destroy>;
 using matrix = owned<nq_matrix, nq_matrix_destroy>;
 using kv_cache = owned<nq_kv_cache, nq_kv_cache_destroy>;
 
+// The device that takes the place of the CPU implementations, e.g. "cuda:0"; null: none does.
+inline const char* test_device() { return std::getenv("NATIVEQUANT_TEST_DEVICE"); }
+// Whether it is emulated, some 10^4 times slower than a device: then tests choose sizes for the edges they have, not for bulk.
+inline bool on_emulated_device() { return test_device() != nullptr && std::getenv("NATIVEQUANT_CUDA_DRIVER") != nullptr; }
+
+// An implementation of the CPU by name, or another device by its name, or what is under test.
 class device : public owned<nq_device, nq_device_destroy> {
 public:
-    explicit device(const char* implementation = nullptr, uint32_t threads = 2) {
-        const nq_device_options options{sizeof(nq_device_options), threads, implementation};
-        EXPECT_OK(nq_device_open("cpu", &options, out()));
+    explicit device(const char* implementation = test_device(), uint32_t threads = 2) {
+        const bool other_device = implementation != nullptr && std::strchr(implementation, ':') != nullptr;
+        const nq_device_options options{sizeof(nq_device_options), threads, other_device ? nullptr : implementation};
+        EXPECT_OK(nq_device_open(other_device ? implementation : "cpu", &options, out()));
     }
     explicit device(const std::string& implementation, uint32_t threads = 2) : device(implementation.c_str(), threads) {}
     nq_device_info info() const {
@@ -181,8 +190,10 @@ inline double relative_error(const std::vector<float>& a, const std::vector<doub
     return size == 0 ? std::sqrt(difference) : std::sqrt(difference / size);
 }
 
-// Names of the implementations that run on this machine. None of them is skipped silently: the list is printed by the test names.
+// Names of the implementations that run on this machine, or of the one device under test. None of them is skipped silently: the list is
+// printed by the test names.
 inline std::vector<std::string> implementations() {
+    if (test_device() != nullptr) return {test_device()};
     std::vector<std::string> names;
     for (uint32_t i = 0; i < nq_cpu_implementation_count(); i++) {
         nq_cpu_implementation implementation{};
@@ -195,13 +206,23 @@ inline std::vector<std::string> implementations() {
 // A test run once for each implementation.
 class EveryImplementation : public testing::TestWithParam<std::string> {
 protected:
-    EveryImplementation() : device_(GetParam()) { EXPECT_EQ(device_.info().implementation, GetParam()); }
+    EveryImplementation() : device_(GetParam()) {
+        if (test_device() == nullptr) {
+            EXPECT_EQ(device_.info().implementation, GetParam());
+        }
+    }
     device device_;
 };
 
-#define NQ_RUN_ON_EVERY_IMPLEMENTATION(suite)                                              \
-    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(::nq::test::implementations()), \
-                             [](const testing::TestParamInfo<std::string>& info) { return info.param; })
+// The implementation in a test's name: "cuda0" for cuda:0.
+inline std::string test_name(const testing::TestParamInfo<std::string>& info) {
+    std::string name = info.param;
+    std::erase(name, ':');
+    return name;
+}
+
+#define NQ_RUN_ON_EVERY_IMPLEMENTATION(suite) \
+    INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(::nq::test::implementations()), ::nq::test::test_name)
 
 // --- matrices
 
