@@ -1,5 +1,6 @@
 #include "cuda/cuda_backend.h"
 #include "cuda/fail.h"
+#include "cuda/linear_layers.h"
 
 namespace nq::cuda {
 
@@ -31,6 +32,14 @@ void cuda_backend::int8_matmul(const tensor&, const tensor&, const tensor&) {
 
 void cuda_backend::int8_matmul_dequantize(const tensor&, const tensor&, const tensor&, const tensor*, const tensor&) {
     fail(NQ_STATUS_UNSUPPORTED, "int8_matmul_dequantize is not there on CUDA");
+}
+
+void enqueue_linear8bit(cuda_backend&, const matrix&, const tensor&, float, const epilogue&) {
+    fail(NQ_STATUS_UNSUPPORTED, "8-bit layers are not there on CUDA");
+}
+
+void dequantize_matrix8bit(cuda_backend&, const matrix&, const tensor&) {
+    fail(NQ_STATUS_UNSUPPORTED, "8-bit matrices are not there on CUDA");
 }
 
 }  // namespace nq::cuda

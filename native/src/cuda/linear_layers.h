@@ -12,6 +12,10 @@ void enqueue_linear(cuda_backend& device, const matrix& weights, const tensor& x
 void enqueue_linear4bit(cuda_backend& device, const matrix& weights, const tensor& x, nq_dtype compute_dtype, const epilogue& e);
 void enqueue_linear8bit(cuda_backend& device, const matrix& weights, const tensor& x, float threshold, const epilogue& e);
 
+// A quantized matrix as numbers, f32, f16 or bf16.
+void dequantize_matrix4bit(cuda_backend& device, const matrix& weights, const tensor& output);
+void dequantize_matrix8bit(cuda_backend& device, const matrix& weights, const tensor& output);
+
 // An epilogue that stores.
 inline epilogue store_to(const tensor& y, const tensor* bias, nq_dtype through = NQ_DTYPE_F32) {
     return {view_of(y),
