@@ -29,7 +29,7 @@ void cuda_backend::read(void* host_destination, const void* source, size_t bytes
     device_->make_current();
     driver::check(device_->api().copy_to_host(host_destination, reinterpret_cast<driver::device_pointer>(source), bytes, device_->stream()),
                   "copying from the device");
-    device_->synchronize();
+    errors_.synchronize();
 }
 
 void cuda_backend::copy(void* destination, const void* source, size_t bytes) {

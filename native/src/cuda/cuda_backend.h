@@ -4,6 +4,7 @@
 
 #include "backend.h"
 #include "cuda/device/view.h"
+#include "cuda/device_errors.h"
 #include "cuda/device_memory.h"
 
 namespace nq::cuda {
@@ -66,6 +67,7 @@ public:
     // --- what the files of operations share
 
     device_context& device() noexcept { return *device_; }
+    device_errors& errors() noexcept { return errors_; }
     // Device memory until the block goes out of scope; what is enqueued meanwhile may still use it.
     device_block scratch(size_t bytes) { return device_block(memory_, bytes); }
     const std::shared_ptr<device_memory>& blocks() const noexcept { return memory_; }
@@ -73,6 +75,7 @@ public:
 private:
     std::shared_ptr<device_context> device_;
     std::shared_ptr<device_memory> memory_;
+    device_errors errors_{device_};
 };
 
 inline view view_of(const tensor& t) { return {t.data, t.rows, t.columns, t.row_stride, t.dtype}; }

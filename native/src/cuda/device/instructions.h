@@ -256,5 +256,11 @@ __attribute__((noinline)) inline void mma_s8_k16(int32_t (&c)[2], uint32_t a, ui
 // Floats through the integer shuffles.
 NQ_DEVICE float shuffle(float value, uint32_t from) { return float_of(shuffle(bits_of(value), from)); }
 NQ_DEVICE float shuffle_xor(float value, uint32_t distance) { return float_of(shuffle_xor(bits_of(value), distance)); }
+NQ_DEVICE double shuffle_xor(double value, uint32_t distance) {
+    const uint64_t bits = __builtin_bit_cast(uint64_t, value);
+    const uint32_t low = shuffle_xor(static_cast<uint32_t>(bits), distance),
+                   high = shuffle_xor(static_cast<uint32_t>(bits >> 32), distance);
+    return __builtin_bit_cast(double, static_cast<uint64_t>(high) << 32 | low);
+}
 
 }  // namespace nq::cuda
