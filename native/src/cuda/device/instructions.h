@@ -25,7 +25,11 @@ NQ_DEVICE uint32_t warp() { return threadIdx.x / 32; }
 #if defined(NQ_DEVICE_CODE)
 
 NQ_DEVICE uint32_t shared_address(const void* pointer) {
+#if defined(__clang__)
     return static_cast<uint32_t>(__builtin_bit_cast(size_t, (const __attribute__((address_space(3))) void*)pointer));
+#else
+    return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+#endif
 }
 
 // All threads of the block have come here, and see what the others have written.
