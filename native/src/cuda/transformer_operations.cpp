@@ -1,8 +1,9 @@
 #include <algorithm>
 
 #include "cuda/cuda_backend.h"
-#include "cuda/fail.h"
+#include "cuda/dense_matrix.h"
 #include "cuda/kernels/elementwise.h"
+#include "cuda/kernels/embedding.h"
 #include "cuda/kernels/normalization.h"
 #include "cuda/kernels/rotary.h"
 #include "cuda/kernels/softmax.h"
@@ -24,8 +25,9 @@ unsigned row_blocks(const tensor& t) { return static_cast<unsigned>(std::min<siz
 
 }  // namespace
 
-void cuda_backend::embedding_forward(const matrix&, const tensor&, const tensor&) {
-    fail(NQ_STATUS_UNSUPPORTED, "embedding_forward is not there on CUDA");
+void cuda_backend::embedding_forward(const matrix& weights, const tensor& ids, const tensor& y) {
+    device_->launch(embedding_kernel, {.grid_x = row_blocks(y), .threads = embedding_threads},
+                    {as_dense(weights).weights(), static_cast<const uint32_t*>(ids.data), view_of(y), errors_.record()});
 }
 
 void cuda_backend::rmsnorm_forward(const tensor& x, const tensor& weight, float epsilon, const tensor& y) {

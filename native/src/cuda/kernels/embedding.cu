@@ -1,7 +1,7 @@
 // Rows of a table.
 //
 //   nq_embedding  y[t] = table[ids[t]], rounded once to the type of y
-// table: dense matrix [vocabulary, C], row-major, f32, f16 or bf16. ids: u32, one a row of y. y: view [T, C] of f32, f16 or bf16. A row
+// table: view [vocabulary, C] of f32, f16 or bf16. ids: u32, one a row of y. y: view [T, C] of f32, f16 or bf16. A row
 // whose id is out of range stays as it is; block 0 notes the first such id.
 //
 // Launch: a block of 128 threads a row, four elements a thread at a time; 4 bytes of shared memory; at most 32 registers.

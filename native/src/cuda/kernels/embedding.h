@@ -11,7 +11,7 @@ inline constexpr uint32_t embedding_threads = 128;
 
 // y[t] = table[ids[t]].
 struct embedding_parameters {
-    view table;  // contiguous
+    view table;
     const uint32_t* ids;
     view y;
     index_error* error;
