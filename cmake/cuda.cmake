@@ -50,7 +50,8 @@ std::span<const image> images() { return all; }
 set_source_files_properties(${cuda_out}/images.cpp PROPERTIES OBJECT_DEPENDS "${NQ_CUDA_PTX}")
 
 file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${NQ_CUDA_DIRECTORY}/*.cpp)
-add_library(nativequant_cuda SHARED ${cuda_sources} ${cuda_out}/images.cpp)
+set(format_tables ${PROJECT_SOURCE_DIR}/native/src/formats/codebooks.cpp ${PROJECT_SOURCE_DIR}/native/src/formats/dynamic_maps.cpp)
+add_library(nativequant_cuda SHARED ${cuda_sources} ${format_tables} ${cuda_out}/images.cpp)
 target_include_directories(nativequant_cuda PRIVATE ${NQ_CUDA_INCLUDES})
 target_link_libraries(nativequant_cuda PRIVATE nq_compiler)
 target_compile_definitions(nativequant_cuda PRIVATE NQ_VERSION="${PROJECT_VERSION}")
