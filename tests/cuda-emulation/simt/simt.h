@@ -1,6 +1,6 @@
-// Runs kernels on the host with CUDA's execution semantics. Every CUDA thread is a fiber; the fibers of a block share one operating system
-// thread and switch only where they synchronise. Lanes do not run in lockstep: between synchronisation points the order is the caller's
-// choice (forward, reverse, random), which devices from sm_70 on permit and which exposes missing barriers.
+// What a kernel sees of the SIMT emulation, through device/target.h and device/instructions.h. Every CUDA thread is a fiber; the fibers of
+// a block share one operating system thread and switch only where they synchronise. Lanes do not run in lockstep: between synchronisation
+// points the order is the caller's choice (engine.h), which devices from sm_70 on permit and which exposes missing barriers.
 #pragma once
 
 #include <cstddef>
@@ -20,39 +20,27 @@ namespace simt {
 
 // A kernel of this program. `body` takes the address of the parameter structure.
 struct kernel_registration {
-    kernel_registration(const char* name, size_t parameter_bytes, unsigned most_threads, void (*body)(const void*));
+    kernel_registration(const char* name, size_t parameter_bytes, unsigned most_threads, void (*body)(const void*), unsigned architecture);
     const char* name;
     size_t parameter_bytes;
     unsigned most_threads;
     void (*body)(const void*);
+    unsigned architecture;  // 800 for compute capability 8.0
 };
-// Null if there is none of that name.
-const kernel_registration* find_kernel(const char* name);
-
-enum class order { forward, reverse, random };
-struct settings {
-    enum order order = order::forward;
-    uint64_t seed = 1;
-    bool late_copies = true;  // asynchronous copies land when they are waited for, else at once
-};
-extern settings current_settings;
-
-// Runs every block of a grid. A program that breaks the rules (deadlock, collectives that do not match, misaligned copies) ends the process
-// with a message that names the block and the thread.
-void launch(const kernel_registration& kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, const void* parameters);
-
-// --- what kernels call, through target.h and instructions.h
 
 struct position {
     dim3 thread, block, block_dim, grid_dim;
 };
-position& here();
+extern position current_position;
+inline const position& here() { return current_position; }
 
 void* static_shared(const void* declaration, size_t bytes);
 void* dynamic_shared();
 
 void sync_block();
-// `site` tells calls apart: lanes that meet in different ones are an error.
+void fence_device();
+
+// `site` is the address of the call: lanes that meet in different ones are an error.
 void sync_warp(uint32_t mask, const void* site);
 uint32_t shuffle(uint32_t mask, uint32_t value, uint32_t from, const void* site);
 uint32_t ballot(uint32_t mask, bool condition, const void* site);
@@ -64,16 +52,9 @@ void copy_async(void* shared, const void* global, uint32_t bytes, uint32_t valid
 void copy_async_commit();
 void copy_async_wait(int pending);
 
-// Told of every access in the checked build; does nothing otherwise.
-void note_access(const void* address, unsigned bytes, bool write, bool atomic, const void* site);
-
-template <class Change>
-uint32_t atomic(uint32_t* address, const Change& change) {
-    note_access(address, sizeof *address, true, true, __builtin_return_address(0));
-    const uint32_t old = *address;
-    *address = change(old);
-    return old;
-}
+enum class atomic_operation { add, bitwise_or, minimum, maximum, exchange };
+// Returns the value before.
+uint32_t atomic(uint32_t* address, atomic_operation operation, uint32_t operand);
 
 }  // namespace simt
 
