@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "simt.h"
+#include "engine.h"
 
 using namespace nq::cuda::driver;
 
 namespace {
 
-constexpr result invalid_value = 1;
+constexpr result invalid_value = 1, launch_failed = 719;
 
 struct captured_node {
     function kernel;
@@ -35,16 +35,17 @@ captured_node capture(const kernel_node_parameters& p) {
             {bytes, bytes + kernel_of(p.kernel).parameter_bytes}};
 }
 
-void read_settings() {
-    const char* order = std::getenv("NQ_SIMT_ORDER");
-    if (order == nullptr || std::strcmp(order, "forward") == 0) return;
-    if (std::strcmp(order, "reverse") == 0) {
-        simt::current_settings.order = simt::order::reverse;
-    } else if (std::strncmp(order, "random:", 7) == 0) {
-        simt::current_settings = {simt::order::random, std::strtoull(order + 7, nullptr, 10), true};
-    } else {
-        std::fprintf(stderr, "NQ_SIMT_ORDER is '%s', expected forward, reverse or random:SEED\n", order);
-        std::abort();
+bool failed = false;  // a launch has: nothing works any more
+
+result run(const simt::kernel_registration& kernel, dim3 grid, dim3 block, size_t shared_bytes, const void* parameters) {
+    if (failed) return launch_failed;
+    try {
+        simt::launch(kernel, grid, block, shared_bytes, parameters);
+        return success;
+    } catch (const simt::fault& e) {
+        std::fprintf(stderr, "emulated CUDA device: %s\n", e.what());
+        failed = true;
+        return launch_failed;
     }
 }
 
@@ -54,7 +55,7 @@ void read_settings() {
 NQ_DRIVER_FUNCTIONS(NQ_DRIVER_DECLARE)
 
 result cuInit(unsigned) {
-    read_settings();
+    simt::current_settings = simt::settings_of_environment();
     return success;
 }
 result cuDriverGetVersion(int* version) {
@@ -87,13 +88,13 @@ result cuDeviceGetAttribute(int* value, device_attribute attribute, device) {
             *value = 4;
             return success;
         case device_attribute::compute_capability_major:
-            *value = 8;
+            *value = static_cast<int>(simt::architecture() / 100);
             return success;
         case device_attribute::compute_capability_minor:
-            *value = 0;
+            *value = static_cast<int>(simt::architecture() / 10 % 10);
             return success;
         case device_attribute::shared_memory_per_block_optin:
-            *value = 163 << 10;
+            *value = static_cast<int>(simt::shared_memory_limit());
             return success;
     }
     return invalid_value;
@@ -121,14 +122,14 @@ result cuModuleGetFunction(function* f, module, const char* name) {
 result cuFuncSetAttribute(function, function_attribute, int) { return success; }
 result cuLaunchKernel(function f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
                       unsigned shared_bytes, stream, void** parameters, void**) {
-    simt::launch(kernel_of(f), {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, parameters[0]);
-    return success;
+    return run(kernel_of(f), {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, parameters[0]);
 }
 result cuMemGetInfo_v2(size_t* free, size_t* total) {
     *free = *total = size_t{4} << 30;
     return success;
 }
 result cuMemAlloc_v2(device_pointer* address, size_t bytes) {
+    if (failed) return launch_failed;
     void* memory = std::aligned_alloc(512, (bytes + 511) / 512 * 512);
     if (memory == nullptr) return out_of_memory;
     std::memset(memory, 0xff, bytes);
@@ -148,18 +149,22 @@ result cuMemFreeHost(void* address) {
     return success;
 }
 result cuMemsetD8Async(device_pointer address, unsigned char value, size_t count, stream) {
+    if (failed) return launch_failed;
     std::memset(reinterpret_cast<void*>(address), value, count);
     return success;
 }
 result cuMemcpyHtoDAsync_v2(device_pointer to, const void* from, size_t bytes, stream) {
+    if (failed) return launch_failed;
     std::memcpy(reinterpret_cast<void*>(to), from, bytes);
     return success;
 }
 result cuMemcpyDtoHAsync_v2(void* to, device_pointer from, size_t bytes, stream) {
+    if (failed) return launch_failed;
     std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
     return success;
 }
 result cuMemcpyDtoDAsync_v2(device_pointer to, device_pointer from, size_t bytes, stream) {
+    if (failed) return launch_failed;
     std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
     return success;
 }
@@ -169,7 +174,7 @@ result cuStreamCreate(stream* s, unsigned) {
     return success;
 }
 result cuStreamDestroy_v2(stream) { return success; }
-result cuStreamSynchronize(stream) { return success; }
+result cuStreamSynchronize(stream) { return failed ? launch_failed : success; }
 result cuEventCreate(event* e, unsigned) {
     static int place;
     *e = reinterpret_cast<event>(&place);
@@ -202,7 +207,7 @@ result cuGraphExecKernelNodeSetParams(graph_executable e, graph_node node, const
 }
 result cuGraphLaunch(graph_executable e, stream) {
     for (const captured_node& n : *reinterpret_cast<captured_graph*>(e)) {
-        simt::launch(kernel_of(n.kernel), n.grid, n.block, n.shared_bytes, n.parameters.data());
+        if (const result r = run(kernel_of(n.kernel), n.grid, n.block, n.shared_bytes, n.parameters.data()); r != success) return r;
     }
     return success;
 }

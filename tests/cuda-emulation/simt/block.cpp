@@ -17,7 +17,11 @@ namespace {
 
 alignas(128) char shared[shared_memory_bytes];
 
-std::string text_of(dim3 d) { return "(" + std::to_string(d.x) + "," + std::to_string(d.y) + "," + std::to_string(d.z) + ")"; }
+std::string text_of(dim3 d) {
+    char text[48];
+    std::snprintf(text, sizeof text, "(%u,%u,%u)", d.x, d.y, d.z);
+    return text;
+}
 
 const char* name_of(collective c) {
     switch (c) {

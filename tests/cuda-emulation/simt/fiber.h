@@ -20,7 +20,7 @@ public:
 private:
     static constexpr size_t stride = 64 << 10;
     struct unmap {
-        size_t bytes = 0;
+        size_t bytes;
         void operator()(char* memory) const noexcept;
     };
     std::unique_ptr<char[], unmap> memory_;

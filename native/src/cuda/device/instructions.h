@@ -10,7 +10,7 @@ namespace nq::cuda {
 #if defined(NQ_DEVICE_CODE)
 #define NQ_ARCHITECTURE __CUDA_ARCH__
 #elif !defined(NQ_ARCHITECTURE)
-#define NQ_ARCHITECTURE 800  // what the emulation stands for
+#define NQ_ARCHITECTURE 800  // what the emulation stands for, unless its build says otherwise
 #endif
 
 inline constexpr uint32_t whole_warp = 0xffffffff;
@@ -186,7 +186,7 @@ NQ_DEVICE void mma_s8_k16(int32_t (&c)[2], uint32_t a, uint32_t b) {
 
 NQ_DEVICE void sync_block() { simt::sync_block(); }
 __attribute__((noinline)) inline void sync_warp(uint32_t mask = whole_warp) { simt::sync_warp(mask, __builtin_return_address(0)); }
-NQ_DEVICE void fence_device() {}
+NQ_DEVICE void fence_device() { simt::fence_device(); }
 __attribute__((noinline)) inline uint32_t shuffle(uint32_t value, uint32_t from, uint32_t mask = whole_warp) {
     return simt::shuffle(mask, value, from % 32, __builtin_return_address(0));
 }
@@ -212,15 +212,9 @@ NQ_DEVICE uint32_t byte_permute(uint32_t low, uint32_t high, uint32_t selector) 
     return result;
 }
 NQ_DEVICE uint4 load_once(const uint4* address) { return *address; }
-NQ_DEVICE uint32_t atomic_add(uint32_t* address, uint32_t value) {
-    return simt::atomic(address, [&](uint32_t old) { return old + value; });
-}
-NQ_DEVICE uint32_t atomic_or(uint32_t* address, uint32_t value) {
-    return simt::atomic(address, [&](uint32_t old) { return old | value; });
-}
-NQ_DEVICE uint32_t atomic_min(uint32_t* address, uint32_t value) {
-    return simt::atomic(address, [&](uint32_t old) { return old < value ? old : value; });
-}
+NQ_DEVICE uint32_t atomic_add(uint32_t* address, uint32_t value) { return simt::atomic(address, simt::atomic_operation::add, value); }
+NQ_DEVICE uint32_t atomic_or(uint32_t* address, uint32_t value) { return simt::atomic(address, simt::atomic_operation::bitwise_or, value); }
+NQ_DEVICE uint32_t atomic_min(uint32_t* address, uint32_t value) { return simt::atomic(address, simt::atomic_operation::minimum, value); }
 NQ_DEVICE float exp2_approximate(float x) { return __builtin_exp2f(x); }
 NQ_DEVICE float log2_approximate(float x) { return __builtin_log2f(x); }
 NQ_DEVICE float divide(float a, float b) { return a / b; }

@@ -31,10 +31,10 @@
 #if defined(NQ_SIMT)
 #include "simt.h"
 #define NQ_DEVICE inline
-#define NQ_KERNEL(name, parameters, threads)                                                                                     \
-    static void name(const parameters& p);                                                                                       \
-    static const simt::kernel_registration name##_registration(#name, sizeof(parameters), threads,                               \
-                                                               [](const void* p) { name(*static_cast<const parameters*>(p)); }); \
+#define NQ_KERNEL(name, parameters, threads)                                                                                   \
+    static void name(const parameters& p);                                                                                     \
+    static const simt::kernel_registration name##_registration(                                                                \
+        #name, sizeof(parameters), threads, [](const void* p) { name(*static_cast<const parameters*>(p)); }, NQ_ARCHITECTURE); \
     static void name(const parameters& p)
 #define NQ_SHARED(type, name, count)   \
     static const char name##_site = 0; \
