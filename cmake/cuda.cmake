@@ -1,6 +1,5 @@
 # The CUDA library: host code over the driver API opened at run time, and device code embedded as data. clang compiles every kernel to PTX
 # without anything of NVIDIA's; nvcc, if it is there and asked for, to machine code.
-option(NQ_CUDA "Build libnativequant_cuda.so" ON)
 if(NOT NQ_CUDA)
     message(STATUS "CUDA: off")
     return()

@@ -137,6 +137,7 @@ internal static class Errors
             NqStatus.InvalidHandle => new ObjectDisposedException(objectName: null, message),
             NqStatus.OutOfMemory => new NativeQuantOutOfMemoryException(message),
             NqStatus.DeviceNotAvailable => new DeviceNotAvailableException(message),
+            NqStatus.DeviceLost => new DeviceLostException(message),
             NqStatus.Unsupported => new NotSupportedException(message),
             NqStatus.InvalidData => new InvalidWeightsException(message),
             _ => new NativeQuantException($"{NativeText.ToManaged(NativeMethods.nq_status_name(status))}: {message}"),

@@ -62,6 +62,31 @@ public static class NativeRuntime
         }
     }
 
+    /// <summary>The CUDA devices of this machine, at least one: the N-th is what <see cref="Device.Open"/> calls <c>cuda:N</c>.</summary>
+    /// <exception cref="DeviceNotAvailableException">There is no CUDA library, no driver, or no device; the message says what is missing.</exception>
+    /// <exception cref="NativeLibraryLoadException">The native library could not be loaded.</exception>
+    public static unsafe IReadOnlyList<CudaDevice> CudaDevices
+    {
+        get
+        {
+            NativeLibraryLoader.EnsureLoaded();
+            Errors.ThrowIfFailed(NativeMethods.nq_cuda_device_count(out uint count));
+            var devices = new CudaDevice[count];
+            for (int i = 0; i < devices.Length; i++)
+            {
+                Errors.ThrowIfFailed(NativeMethods.nq_cuda_device_get((uint)i, out NqCudaDevice native));
+                devices[i] = new CudaDevice(
+                    NativeText.ToManaged(native.Name),
+                    new Version((int)native.ComputeCapabilityMajor, (int)native.ComputeCapabilityMinor),
+                    checked((int)native.Multiprocessors),
+                    new Version((int)native.DriverVersion / 1000, (int)native.DriverVersion % 1000 / 10),
+                    checked((long)native.MemoryBytes));
+            }
+
+            return devices;
+        }
+    }
+
     /// <summary>Main memory of this machine, read anew at each call.</summary>
     /// <exception cref="NativeLibraryLoadException">The native library could not be loaded.</exception>
     public static HostMemory HostMemory

@@ -80,6 +80,10 @@ public:
     virtual uint64_t peak_allocated_bytes() const noexcept = 0;
     virtual void reset_peak() noexcept = 0;
     virtual void trim() = 0;
+    // Waits for everything asked of the device. A backend that has finished when a call returns has nothing to do here or in a step.
+    virtual void synchronize() {}
+    virtual void step_begin() {}
+    virtual void step_end() {}
     virtual std::unique_ptr<memory> allocate(size_t bytes) = 0;
     virtual void write(void* destination, const void* host_source, size_t bytes) = 0;
     virtual void read(void* host_destination, const void* source, size_t bytes) = 0;

@@ -24,6 +24,9 @@ std::vector<nq_status> use(nq_device* handle) {
     return {nq_device_get_info(handle, &info),
             nq_device_reset_peak(handle),
             nq_device_trim(handle),
+            nq_device_synchronize(handle),
+            nq_device_step_begin(handle),
+            nq_device_step_end(handle),
             nq_buffer_create(handle, 64, &b),
             nq_matrix_create_dense(handle, 1, 64, NQ_DTYPE_F32, w, sizeof w, NQ_DTYPE_F32, &m),
             nq_matrix_quantize_4bit(handle, 1, 64, NQ_DTYPE_F32, w, sizeof w, NQ_QUANT_TYPE_NF4, 64, 0, &m),
@@ -200,6 +203,7 @@ TEST(Library, DescribesItself) {
     EXPECT_NE(std::string(nq_build_info()).find("NativeQuant"), std::string::npos);
     EXPECT_STREQ(nq_status_name(NQ_STATUS_OK), "ok");
     EXPECT_STREQ(nq_status_name(NQ_STATUS_OUT_OF_MEMORY), "out of memory");
+    EXPECT_STREQ(nq_status_name(NQ_STATUS_DEVICE_LOST), "device lost");
     EXPECT_STREQ(nq_status_name(static_cast<nq_status>(77)), "unknown status");
     float values[256];
     EXPECT_EQ(nq_codebook_4bit(NQ_QUANT_TYPE_NF4, nullptr), invalid);
@@ -288,9 +292,9 @@ TEST(Devices, AreOpenedByNameOnly) {
     nq_device* cpu = nullptr;
     EXPECT_EQ(nq_device_open(nullptr, nullptr, &cpu), invalid);
     EXPECT_EQ(nq_device_open("cpu", nullptr, nullptr), invalid);
-    for (const char* name : {"", "CPU", "cpu:0", "cuda:0", "cuda:", "tpu"}) {
+    for (const char* name : {"", "CPU", "cpu:0", "cuda", "cuda:", "cuda:one", "cuda:-1", "cuda:4294967296", "tpu"}) {
         EXPECT_EQ(nq_device_open(name, nullptr, &cpu), NQ_STATUS_DEVICE_NOT_AVAILABLE) << name;
-        EXPECT_NE(std::string(nq_last_error_message()).find("known: cpu"), std::string::npos);
+        EXPECT_NE(std::string(nq_last_error_message()).find("expected cpu or cuda:N"), std::string::npos);
     }
     nq_device_options options{4, 0, nullptr};
     EXPECT_EQ(nq_device_open("cpu", &options, &cpu), invalid) << "struct_size";
@@ -300,6 +304,28 @@ TEST(Devices, AreOpenedByNameOnly) {
     EXPECT_EQ(nq_device_open("cpu", &options, &cpu), NQ_STATUS_DEVICE_NOT_AVAILABLE);
     EXPECT_EQ(cpu, nullptr) << "untouched on failure";
     EXPECT_EQ(nq_device_get_info(device(), nullptr), invalid);
+}
+
+TEST(Devices, CheckTheArgumentsOfTheCudaFunctions) {
+    nq_cuda_device device{};
+    EXPECT_EQ(nq_cuda_device_count(nullptr), invalid);
+    EXPECT_EQ(nq_cuda_device_get(0, nullptr), invalid);
+    EXPECT_EQ(nq_cuda_set_library(nullptr), invalid);
+    EXPECT_EQ(nq_cuda_device_get(4096, &device), NQ_STATUS_DEVICE_NOT_AVAILABLE);
+    EXPECT_EQ(device.name, nullptr) << "untouched on failure";
+}
+
+TEST(Devices, AStepChangesNoResult) {
+    const device cpu;
+    const array x(cpu, NQ_DTYPE_F32, 1, 3, {1, 2, 3}), y(cpu, NQ_DTYPE_F32, 1, 3, {10, 20, 30});
+    for (int step = 0; step < 3; step++) {
+        ASSERT_OK(nq_device_step_begin(cpu));
+        ASSERT_OK(nq_residual_add_forward(x, y));
+        ASSERT_OK(nq_residual_add_forward(x, y));
+        ASSERT_OK(nq_device_step_end(cpu));
+    }
+    ASSERT_OK(nq_device_synchronize(cpu));
+    EXPECT_EQ(y.floats(), (std::vector<float>{16, 32, 48}));
 }
 
 TEST(Buffers, AreCopiedInsideTheirBounds) {

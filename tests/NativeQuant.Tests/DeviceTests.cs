@@ -42,6 +42,56 @@ public class DeviceTests
     }
 
     [Test]
+    public void Cuda_devices_are_listed_or_it_says_what_is_missing()
+    {
+        IReadOnlyList<CudaDevice> devices;
+        try
+        {
+            devices = NativeRuntime.CudaDevices;
+        }
+        catch (DeviceNotAvailableException exception)
+        {
+            Assert.That(exception.Message, Does.Contain("CUDA"));
+            Assert.That(() => Device.Open("cuda:0"), Throws.TypeOf<DeviceNotAvailableException>().With.Message.EndsWith(exception.Message));
+            return;
+        }
+
+        Assert.That(devices, Is.Not.Empty);
+        Assert.That(devices.Select(device => device.Name), Has.All.Not.Empty);
+        Assert.That(devices.Select(device => device.MemoryBytes), Has.All.GreaterThan(0));
+    }
+
+    [Test]
+    public void A_step_changes_no_result()
+    {
+        using Device device = Device.Open();
+        using DeviceBuffer x = DeviceBuffer.From<float>(device, [1, 2, 3]), y = DeviceBuffer.From<float>(device, [10, 20, 30]);
+        TensorView from = x.View(DataType.Float32, 1, 3), to = y.View(DataType.Float32, 1, 3);
+        for (int i = 0; i < 3; i++)
+        {
+            using DeviceStep step = device.BeginStep();
+            Operations.ResidualAdd(from, to);
+            Operations.ResidualAdd(from, to);
+            step.End();
+            step.End();
+        }
+
+        device.Synchronize();
+        float[] sums = new float[3];
+        y.Read<float>(sums);
+        Assert.That(sums, Is.EqualTo(new float[] { 16, 32, 48 }));
+    }
+
+    [Test]
+    public void A_disposed_device_neither_waits_nor_begins_a_step()
+    {
+        Device device = Device.Open();
+        device.Dispose();
+        Assert.That(device.Synchronize, Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => device.BeginStep().Dispose(), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
     public void Senseless_arguments_are_refused()
     {
         Assert.That(() => Device.Open(null!), Throws.ArgumentNullException);

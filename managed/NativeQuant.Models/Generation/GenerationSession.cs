@@ -218,6 +218,11 @@ public sealed partial class GenerationSession : IDisposable
         int before = Position;
         try
         {
+            if (ids.Length == 1)
+            {
+                Decode(ids, lastLogits, cancellationToken);
+                return;
+            }
             while (!ids.IsEmpty)
             {
                 int count = Pass(ids, cancellationToken);
@@ -243,11 +248,41 @@ public sealed partial class GenerationSession : IDisposable
         return result;
     }
 
+    /// <summary>Feeds one token. Its operations are those of the token before, so the device may run them as one.</summary>
+    private void Decode(ReadOnlySpan<int> id, Span<float> logits, CancellationToken cancellationToken)
+    {
+        Upload(id);
+        TensorView computed = default;
+        using (DeviceStep step = _model.Device.BeginStep())
+        {
+            _model.Decoder.Forward(_workspace, _cache, cancellationToken);
+            if (!logits.IsEmpty)
+            {
+                computed = _model.Decoder.Logits(_workspace, 0, 1);
+            }
+            step.End();
+        }
+        Keep(id);
+        if (!logits.IsEmpty)
+        {
+            Read(computed, logits);
+        }
+    }
+
     /// <summary>Feeds as many of <paramref name="ids"/> as one pass takes, and returns how many.</summary>
     private int Pass(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
-        int count = Math.Min(ids.Length, _workspace.Capacity);
-        ids = ids[..count];
+        ids = ids[..Math.Min(ids.Length, _workspace.Capacity)];
+        Upload(ids);
+        _model.Decoder.Forward(_workspace, _cache, cancellationToken);
+        Keep(ids);
+        return ids.Length;
+    }
+
+    /// <summary>Makes <paramref name="ids"/> the tokens of the pass to come.</summary>
+    private void Upload(ReadOnlySpan<int> ids)
+    {
+        int count = ids.Length;
         _workspace.Rows = count;
         _workspace.Rotary = _model.Rotary.Get(Position + count);
         Span<uint> upload = _upload.AsSpan(0, count);
@@ -257,10 +292,12 @@ public sealed partial class GenerationSession : IDisposable
         }
         Write(_workspace.Positions, upload);
         Write(_workspace.Ids, MemoryMarshal.Cast<int, uint>(ids));
-        _model.Decoder.Forward(_workspace, _cache, cancellationToken);
+    }
+
+    private void Keep(ReadOnlySpan<int> ids)
+    {
         ids.CopyTo(_tokens.AsSpan(Position));
-        Position += count;
-        return count;
+        Position += ids.Length;
     }
 
     private void ScoreRows(in TensorView logits, ReadOnlySpan<int> targets, Span<float> logProbabilities)

@@ -38,6 +38,9 @@ internal enum NqStatus
 
     /// <summary>A defect in the library.</summary>
     Internal = 8,
+
+    /// <summary>A device failed so that it cannot be used again in this process, nor can anything on it. Other devices go on.</summary>
+    DeviceLost = 9,
 }
 
 /// <summary>Element type of a tensor.</summary>

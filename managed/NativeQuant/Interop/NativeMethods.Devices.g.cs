@@ -37,8 +37,48 @@ internal static unsafe partial class NativeMethods
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_device_reset_peak(SafeDeviceHandle device);
 
-    /// <summary>Gives scratch memory that operations keep for reuse back to the system.</summary>
+    /// <summary>Gives memory that is kept for reuse back to the system.</summary>
     [LibraryImport(Library)]
     [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     internal static partial NqStatus nq_device_trim(SafeDeviceHandle device);
+
+    /// <summary>Waits until the device has done everything asked of it.</summary>
+    /// <remarks>Fails with what it found meanwhile.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_device_synchronize(SafeDeviceHandle device);
+
+    /// <summary>
+    /// Begins a step: operations of the calling thread, up to nq_device_step_end, that come again from step to step, such as those that decode one token.
+    /// </summary>
+    /// <remarks>
+    /// A CUDA device may put them off and run them as one graph; results are the same. CPU: nothing. One thread at a time: a step begun while another is
+    /// under way is computed, but not as a graph.
+    /// </remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_device_step_begin(SafeDeviceHandle device);
+
+    /// <summary>Ends the calling thread's step.</summary>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_device_step_end(SafeDeviceHandle device);
+
+    /// <summary>Number of CUDA devices of this machine, at least 1.</summary>
+    /// <remarks>Fails with DEVICE_NOT_AVAILABLE, saying what is missing, if there is no CUDA library, no driver, or no device.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_cuda_device_count(out uint count);
+
+    /// <summary>Describes CUDA device <paramref name="index"/>, also one that is too old to be opened.</summary>
+    /// <remarks>Fails with DEVICE_NOT_AVAILABLE if it does not exist.</remarks>
+    [LibraryImport(Library)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_cuda_device_get(uint index, out NqCudaDevice device);
+
+    /// <summary>Names the file of the CUDA library, for hosts that keep it elsewhere than beside this library.</summary>
+    /// <remarks>NATIVEQUANT_CUDA_LIBRARY, if set, comes before it. Once the CUDA library is open this does nothing.</remarks>
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    [UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial NqStatus nq_cuda_set_library(string path);
 }

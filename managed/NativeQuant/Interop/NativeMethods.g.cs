@@ -18,5 +18,5 @@ internal static unsafe partial class NativeMethods
     internal const int AbiVersionMajor = 1;
 
     /// <summary>NQ_ABI_VERSION_MINOR of the header these bindings were generated from.</summary>
-    internal const int AbiVersionMinor = 1;
+    internal const int AbiVersionMinor = 2;
 }

@@ -16,7 +16,7 @@ internal unsafe struct NqDeviceOptions
     /// <summary>sizeof(nq_device_options), so that the structure can grow.</summary>
     public uint StructSize;
 
-    /// <summary>Threads an operation may use; 0: NATIVEQUANT_THREADS if set, else the processors this process may use.</summary>
+    /// <summary>Threads an operation may use; 0: NATIVEQUANT_THREADS if set, else the processors this process may use. CUDA: not used.</summary>
     public uint ThreadCount;
 
     /// <summary>CPU implementation by name (see nq_cpu_implementation_get); null: NATIVEQUANT_CPU if set, else the best that runs here.</summary>
@@ -28,18 +28,18 @@ internal unsafe struct NqDeviceOptions
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NqDeviceInfo
 {
-    /// <summary>Kind of device: "cpu".</summary>
+    /// <summary>Kind of device: "cpu" or "cuda".</summary>
     public byte* Kind;
 
-    /// <summary>Name of the implementation in use, e.g. "avx512".</summary>
+    /// <summary>Name of the implementation in use, e.g. "avx512"; CUDA: name of the device.</summary>
     public byte* Implementation;
 
-    /// <summary>Threads an operation may use.</summary>
+    /// <summary>Threads an operation may use; CUDA: multiprocessors.</summary>
     public uint ThreadCount;
 
     public uint Reserved;
 
-    /// <summary>Bytes held now by buffers, matrices, caches and scratch memory of this device.</summary>
+    /// <summary>Bytes held now by buffers, matrices, caches and scratch memory of this device; CUDA: without memory kept for reuse.</summary>
     public ulong AllocatedBytes;
 
     /// <summary>Largest value of allocated_bytes since the device was opened or nq_device_reset_peak was called.</summary>
@@ -65,6 +65,29 @@ internal unsafe struct NqCpuImplementation
 
     /// <summary>1 if it is what a CPU device opened without options uses.</summary>
     public int Selected;
+}
+
+/// <summary>One CUDA device of this machine.</summary>
+/// <remarks>Strings live as long as the process.</remarks>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NqCudaDevice
+{
+    /// <summary>Name as the driver gives it.</summary>
+    public byte* Name;
+
+    /// <summary>Compute capability, e.g. 8 and 6 for 8.6; 7.5 or later is needed.</summary>
+    public uint ComputeCapabilityMajor;
+
+    public uint ComputeCapabilityMinor;
+
+    /// <summary>Number of multiprocessors.</summary>
+    public uint Multiprocessors;
+
+    /// <summary>Newest CUDA version that the driver supports: 1000 * major + 10 * minor.</summary>
+    public uint DriverVersion;
+
+    /// <summary>Bytes of device memory.</summary>
+    public ulong MemoryBytes;
 }
 
 /// <summary>A row-major view [rows, columns] into a buffer: element (r, c) is at offset + (r * row_stride + c) * element size.</summary>

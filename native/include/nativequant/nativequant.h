@@ -12,9 +12,12 @@
  *               tensors of one device. Unless said otherwise floating-point tensors may be f32, f16 or bf16; arithmetic is
  *               f32, rounded once (to nearest, ties to even) to the output type.
  *   Aliasing    An output may be the same view as an input only where the operation says "in place".
- *   Threading   Every function may be called from any thread at any time. Operations return when their result is complete.
- *               Results do not depend on the number of threads. Concurrent writes to one tensor, or to one KV cache, are
- *               the caller's to order.
+ *   Threading   Every function may be called from any thread at any time. Results do not depend on the number of threads.
+ *               Concurrent writes to one tensor, or to one KV cache, are the caller's to order.
+ *   Order       Operations of one device happen in the order of the calls. A CPU device has finished when a call returns. A
+ *               CUDA device may still be at work: nq_buffer_read and nq_device_synchronize wait for it, and report what only
+ *               the device can see, such as a token id outside the table; what was computed from it is undefined. Host memory
+ *               given to a call may be reused as soon as it returns.
  *   Sizes       Counts are elements, offsets and memory sizes are bytes. Byte order is little-endian.
  */
 #ifndef NATIVEQUANT_NATIVEQUANT_H
@@ -62,7 +65,7 @@
 
 /** Version of this interface. A caller needs the same major version and at least its own minor version. */
 #define NQ_ABI_VERSION_MAJOR 1
-#define NQ_ABI_VERSION_MINOR 1
+#define NQ_ABI_VERSION_MINOR 2
 
 /** Outcome of a call. */
 typedef enum nq_status {
@@ -83,7 +86,9 @@ typedef enum nq_status {
     /** Data is unusable: a weight is NaN or infinite, a token id is outside the table. */
     NQ_STATUS_INVALID_DATA = 7,
     /** A defect in the library. */
-    NQ_STATUS_INTERNAL = 8
+    NQ_STATUS_INTERNAL = 8,
+    /** A device failed so that it cannot be used again in this process, nor can anything on it. Other devices go on. */
+    NQ_STATUS_DEVICE_LOST = 9
 } nq_status;
 
 /** Element type of a tensor. */
@@ -145,7 +150,7 @@ typedef struct nq_kv_cache nq_kv_cache;
 typedef struct nq_device_options {
     /** sizeof(nq_device_options), so that the structure can grow. */
     uint32_t struct_size;
-    /** Threads an operation may use; 0: NATIVEQUANT_THREADS if set, else the processors this process may use. */
+    /** Threads an operation may use; 0: NATIVEQUANT_THREADS if set, else the processors this process may use. CUDA: not used. */
     uint32_t thread_count;
     /** CPU implementation by name (see nq_cpu_implementation_get); null: NATIVEQUANT_CPU if set, else the best that runs here. */
     const char* implementation;
@@ -153,14 +158,14 @@ typedef struct nq_device_options {
 
 /** What a device is and holds. Strings live as long as the process. */
 typedef struct nq_device_info {
-    /** Kind of device: "cpu". */
+    /** Kind of device: "cpu" or "cuda". */
     const char* kind;
-    /** Name of the implementation in use, e.g. "avx512". */
+    /** Name of the implementation in use, e.g. "avx512"; CUDA: name of the device. */
     const char* implementation;
-    /** Threads an operation may use. */
+    /** Threads an operation may use; CUDA: multiprocessors. */
     uint32_t thread_count;
     uint32_t reserved;
-    /** Bytes held now by buffers, matrices, caches and scratch memory of this device. */
+    /** Bytes held now by buffers, matrices, caches and scratch memory of this device; CUDA: without memory kept for reuse. */
     uint64_t allocated_bytes;
     /** Largest value of allocated_bytes since the device was opened or nq_device_reset_peak was called. */
     uint64_t peak_allocated_bytes;
@@ -179,6 +184,21 @@ typedef struct nq_cpu_implementation {
     /** 1 if it is what a CPU device opened without options uses. */
     int32_t selected;
 } nq_cpu_implementation;
+
+/** One CUDA device of this machine. Strings live as long as the process. */
+typedef struct nq_cuda_device {
+    /** Name as the driver gives it. */
+    const char* name;
+    /** Compute capability, e.g. 8 and 6 for 8.6; 7.5 or later is needed. */
+    uint32_t compute_capability_major;
+    uint32_t compute_capability_minor;
+    /** Number of multiprocessors. */
+    uint32_t multiprocessors;
+    /** Newest CUDA version that the driver supports: 1000 * major + 10 * minor. */
+    uint32_t driver_version;
+    /** Bytes of device memory. */
+    uint64_t memory_bytes;
+} nq_cuda_device;
 
 /** A row-major view [rows, columns] into a buffer: element (r, c) is at offset + (r * row_stride + c) * element size. */
 typedef struct nq_tensor {
@@ -339,8 +359,30 @@ NQ_API nq_status nq_device_get_info(nq_device* device, nq_device_info* NQ_OUT in
 /** Sets peak_allocated_bytes to allocated_bytes. */
 NQ_API nq_status nq_device_reset_peak(nq_device* device) NQ_NOEXCEPT;
 
-/** Gives scratch memory that operations keep for reuse back to the system. */
+/** Gives memory that is kept for reuse back to the system. */
 NQ_API nq_status nq_device_trim(nq_device* device) NQ_NOEXCEPT;
+
+/** Waits until the device has done everything asked of it. Fails with what it found meanwhile. */
+NQ_API nq_status nq_device_synchronize(nq_device* device) NQ_NOEXCEPT;
+
+/** Begins a step: operations of the calling thread, up to nq_device_step_end, that come again from step to step, such as those that decode
+ * one token. A CUDA device may put them off and run them as one graph; results are the same. CPU: nothing. One thread at a time: a step
+ * begun while another is under way is computed, but not as a graph. */
+NQ_API nq_status nq_device_step_begin(nq_device* device) NQ_NOEXCEPT;
+
+/** Ends the calling thread's step. */
+NQ_API nq_status nq_device_step_end(nq_device* device) NQ_NOEXCEPT;
+
+/** Number of CUDA devices of this machine, at least 1. Fails with DEVICE_NOT_AVAILABLE, saying what is missing, if there is no CUDA
+ * library, no driver, or no device. */
+NQ_API nq_status nq_cuda_device_count(uint32_t* NQ_OUT count) NQ_NOEXCEPT;
+
+/** Describes CUDA device `index`, also one that is too old to be opened. Fails with DEVICE_NOT_AVAILABLE if it does not exist. */
+NQ_API nq_status nq_cuda_device_get(uint32_t index, nq_cuda_device* NQ_OUT device) NQ_NOEXCEPT;
+
+/** Names the file of the CUDA library, for hosts that keep it elsewhere than beside this library. NATIVEQUANT_CUDA_LIBRARY, if set, comes
+ * before it. Once the CUDA library is open this does nothing. */
+NQ_API nq_status nq_cuda_set_library(const char* path) NQ_NOEXCEPT;
 
 /* ---- Buffers ------------------------------------------------------------------------------------------------------- */
 

@@ -93,6 +93,39 @@ nq_status nq_device_trim(nq_device* device) noexcept {
     return guarded([&] { find(device, "device")->implementation->trim(); });
 }
 
+nq_status nq_device_synchronize(nq_device* device) noexcept {
+    return guarded([&] { find(device, "device")->implementation->synchronize(); });
+}
+
+nq_status nq_device_step_begin(nq_device* device) noexcept {
+    return guarded([&] { find(device, "device")->implementation->step_begin(); });
+}
+
+nq_status nq_device_step_end(nq_device* device) noexcept {
+    return guarded([&] { find(device, "device")->implementation->step_end(); });
+}
+
+nq_status nq_cuda_device_count(uint32_t* count) noexcept {
+    return guarded([&] {
+        require_pointer(count, "count");
+        *count = cuda_device_count();
+    });
+}
+
+nq_status nq_cuda_device_get(uint32_t index, nq_cuda_device* device) noexcept {
+    return guarded([&] {
+        require_pointer(device, "device");
+        *device = describe_cuda_device(index);
+    });
+}
+
+nq_status nq_cuda_set_library(const char* path) noexcept {
+    return guarded([&] {
+        require_pointer(path, "path");
+        set_cuda_library(path);
+    });
+}
+
 nq_status nq_buffer_create(nq_device* device, uint64_t bytes, nq_buffer** buffer) noexcept {
     return guarded([&] {
         require_pointer(buffer, "buffer");

@@ -43,6 +43,8 @@ const char* nq_status_name(nq_status status) noexcept {
             return "invalid data";
         case NQ_STATUS_INTERNAL:
             return "internal error";
+        case NQ_STATUS_DEVICE_LOST:
+            return "device lost";
     }
     return "unknown status";
 }

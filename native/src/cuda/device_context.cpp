@@ -2,36 +2,21 @@
 
 #include <cstring>
 
+#include "cuda/devices.h"
 #include "cuda/fail.h"
 #include "cuda/images.h"
 
 namespace nq::cuda {
 
-namespace {
-
-int attribute(const driver::functions& api, driver::device_attribute a, driver::device d) {
-    int value = 0;
-    driver::check(api.get_device_attribute(&value, a, d), "reading a device attribute");
-    return value;
-}
-
-}  // namespace
-
 device_context::device_context(uint32_t index) : api_(driver::get()) {
-    int count = 0;
-    driver::check(api_.get_device_count(&count), "counting CUDA devices");
-    if (index >= static_cast<uint32_t>(count)) {
-        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "device 'cuda:%u' is not available: the CUDA driver finds %d device%s", index, count,
-             count == 1 ? "" : "s");
-    }
-    driver::check(api_.get_device(&device_, static_cast<int>(index)), "opening a CUDA device");
-    driver::check(api_.get_device_name(name_, sizeof name_, device_), "reading the name of a CUDA device");
-    compute_capability_ = 10 * attribute(api_, driver::device_attribute::compute_capability_major, device_) +
-                          attribute(api_, driver::device_attribute::compute_capability_minor, device_);
-    multiprocessors_ = static_cast<unsigned>(attribute(api_, driver::device_attribute::multiprocessors, device_));
+    device_ = find_device(index);
+    const nq_cuda_device description = describe(index);
+    name_ = description.name;
+    compute_capability_ = static_cast<int>(10 * description.compute_capability_major + description.compute_capability_minor);
+    multiprocessors_ = description.multiprocessors;
     if (compute_capability_ < 75) {
-        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "device 'cuda:%u' (%s) has compute capability %d.%d, expected at least 7.5", index, name_,
-             compute_capability_ / 10, compute_capability_ % 10);
+        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "%s has compute capability %d.%d, expected at least 7.5", name_, compute_capability_ / 10,
+             compute_capability_ % 10);
     }
     driver::check(api_.retain_primary_context(&context_, device_), "making a CUDA context");
     make_current();

@@ -53,7 +53,7 @@ private:
     driver::stream stream_ = nullptr;
     int compute_capability_ = 0;
     unsigned multiprocessors_ = 0;
-    char name_[128] = "";
+    const char* name_ = "";
 
     std::mutex mutex_;
     std::map<std::string, driver::module> modules_;      // by image

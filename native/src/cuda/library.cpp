@@ -3,16 +3,11 @@
 #include <cstring>
 
 #include "cuda/cuda_backend.h"
+#include "cuda/devices.h"
 
 namespace nq::cuda {
 
 namespace {
-
-uint32_t device_count() {
-    int count = 0;
-    driver::check(driver::get().get_device_count(&count), "counting CUDA devices");
-    return static_cast<uint32_t>(count);
-}
 
 std::shared_ptr<backend> open(uint32_t index) { return std::make_shared<cuda_backend>(index); }
 
@@ -24,6 +19,6 @@ extern "C" __attribute__((visibility("default"))) bool nq_cuda_library_connect(c
                                                                                nq::cuda::library* functions) noexcept {
     if (std::strcmp(core_version, nq::cuda::interface_version) != 0) return false;
     nq::cuda::raise = raise;
-    *functions = {nq::cuda::device_count, nq::cuda::open};
+    *functions = {nq::cuda::device_count, nq::cuda::describe, nq::cuda::open};
     return true;
 }

@@ -9,12 +9,13 @@
 namespace nq::cuda {
 
 // Changes with every change of this file, of backend.h and of the types they use: both libraries come from one build.
-inline constexpr const char* interface_version = "NativeQuant " NQ_VERSION " backend 1";
+inline constexpr const char* interface_version = "NativeQuant " NQ_VERSION " backend 2";
 
 // What nq_cuda_library_connect fills in. Every function raises on failure.
 struct library {
-    // Devices of this machine. DEVICE_NOT_AVAILABLE without a usable driver.
+    // Devices of this machine, at least 1. DEVICE_NOT_AVAILABLE without a usable driver or a device.
     uint32_t (*device_count)();
+    nq_cuda_device (*describe)(uint32_t index);
     std::shared_ptr<backend> (*open)(uint32_t index);
 };
 
