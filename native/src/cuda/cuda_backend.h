@@ -20,7 +20,7 @@ public:
     uint64_t peak_allocated_bytes() const noexcept override { return memory_->peak(); }
     void reset_peak() noexcept override { memory_->reset_peak(); }
     void trim() override { memory_->trim(); }
-    void synchronize() override { device_->synchronize(); }
+    void synchronize() override { errors_.synchronize(); }
     std::unique_ptr<memory> allocate(size_t bytes) override;
     void write(void* destination, const void* host_source, size_t bytes) override;
     void read(void* host_destination, const void* source, size_t bytes) override;
