@@ -13,7 +13,7 @@ namespace nq::cpu {
 namespace {
 
 constexpr size_t most_block_rows = 96;    // q, acc and an f32 page of 64 columns: 80 KiB
-constexpr size_t least_span_pages = 4;    // 64 KiB of bf16 keys and values of 64
+constexpr size_t least_span_pages = 8;    // 128 KiB of bf16 keys and values of 64
 constexpr size_t rows_per_span_page = 4;  // a row leaves acc, about what one position has: keeps that far below the keys and values
 
 size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }

@@ -9,42 +9,54 @@
 
 namespace nq::cpu {
 
-// The lines of the next page, a quarter of the page each in turn: memory delivers four streams faster than one.
+// The next page, prefetched while this one is read. Memory delivers four streams of 4 KiB, each a quarter of a page of bf16, faster than
+// one; shorter ones (int8) not. A step of a product moves on by the bytes that it reads, which are known at compile time: counting lines as
+// they are read, with a branch for each, takes as long as the arithmetic.
 struct next_lines {
-    const char* page;
-    size_t quarter;  // lines
-    size_t done;     // lines
+    const char* position;
+    size_t quarter;
+    const char* end;
 
-    template <class S>
-    void prefetch() {
-        if (done >= 4 * quarter) return;
-        S::prefetch(page + (done % 4 * quarter + done / 4) * 64);
-        ++done;
+    next_lines(const void* page, size_t bytes)
+        : position(static_cast<const char*>(page)), quarter(bytes / 256 * 64), end(position + 4 * quarter) {}
+
+    template <class S, size_t streams, size_t bytes>
+    [[gnu::always_inline]] void prefetch() {
+        if constexpr (streams == 4 && bytes % 256 == 0) {
+            for (size_t done = 0; done < bytes; done += 256, position += 64)
+                for (size_t stream = 0; stream < 4; ++stream) S::prefetch(position + stream * quarter);
+        } else if constexpr (streams == 4 && bytes % 64 == 0) {
+            for (size_t done = 0; done < bytes; done += 64) {
+                S::prefetch(position);
+                position += quarter;
+                if (position >= end) position -= 4 * quarter - 64;
+            }
+        } else {
+            S::prefetch(position);
+            position += bytes;
+        }
     }
 };
 
-// The right-hand side of a product as it lies in a page. load(k, column): one vector of row k; prefetch(column): what each such load is
-// followed by.
+// The right-hand side of a product as it lies in a page: `steps` rows of k together, from `at(k, column)` on. load(p, step): one vector of
+// row `step`. streams: in how many the next page is prefetched meanwhile.
 template <class S>
 struct f32_operand {
     const float* data;
     size_t columns;
     next_lines* next;
-    static constexpr bool interleaved = false;
+    using element = float;
+    static constexpr size_t steps = 1;
+    static constexpr size_t streams = 4;
 
-    typename S::vector load(size_t k, size_t column) const { return S::load(data + k * columns + column); }
-    void prefetch(size_t) const { next->prefetch<S>(); }
+    const float* at(size_t k, size_t column) const { return data + k * columns + column; }
+    static typename S::vector load(const float* p, size_t) { return S::load(p); }
 };
 
 // An f32 operand in the cache already.
 template <class S>
-struct expanded_operand {
-    const float* data;
-    size_t columns;
-    static constexpr bool interleaved = false;
-
-    typename S::vector load(size_t k, size_t column) const { return S::load(data + k * columns + column); }
-    void prefetch(size_t) const {}
+struct expanded_operand : f32_operand<S> {
+    static constexpr size_t streams = 0;
 };
 
 template <class S>
@@ -52,12 +64,12 @@ struct int8_operand {
     const int8_t* data;
     size_t columns;
     next_lines* next;
-    static constexpr bool interleaved = false;
+    using element = int8_t;
+    static constexpr size_t steps = 1;
+    static constexpr size_t streams = 1;
 
-    typename S::vector load(size_t k, size_t column) const { return S::load_int8(data + k * columns + column); }
-    void prefetch(size_t column) const {
-        if (column % 64 == 0) next->prefetch<S>();
-    }
+    const int8_t* at(size_t k, size_t column) const { return data + k * columns + column; }
+    static typename S::vector load(const int8_t* p, size_t) { return S::load_int8(p); }
 };
 
 // Rows k and k + 1 (k even) lie together.
@@ -66,13 +78,12 @@ struct bf16_operand {
     const uint16_t* data;
     size_t columns;
     next_lines* next;
-    static constexpr bool interleaved = true;
+    using element = uint16_t;
+    static constexpr size_t steps = 2;
+    static constexpr size_t streams = 4;
 
-    const uint16_t* pair(size_t k, size_t column) const { return data + (k / 2 * columns + column) * 2; }
-    typename S::vector load_even(size_t k, size_t column) const { return S::load_even(pair(k, column)); }
-    typename S::vector load_odd(size_t k, size_t column) const { return S::load_odd(pair(k, column)); }
-    typename S::vector load(size_t k, size_t column) const { return k % 2 == 0 ? load_even(k, column) : load_odd(k, column); }
-    void prefetch(size_t) const { next->prefetch<S>(); }
+    const uint16_t* at(size_t k, size_t column) const { return data + (k / 2 * columns + column) * 2; }
+    static typename S::vector load(const uint16_t* p, size_t step) { return step == 0 ? S::load_even(p) : S::load_odd(p); }
 };
 
 // The left-hand side and the result of a tile. Without factors out = product, else out[r] = factors[r] * out[r] + product.
@@ -112,45 +123,41 @@ struct page_attention {
         }
     }
 
+    // Row k of b, `step` of those that lie together at p.
     template <int rows, int vectors, class B>
-    [[gnu::always_inline]] static inline void multiply_row(vector (&sum)[rows][vectors], const B& b, size_t k, size_t column,
-                                                           const tile_rows& t) {
+    [[gnu::always_inline]] static inline void multiply_row(vector (&sum)[rows][vectors], const typename B::element* p, size_t step,
+                                                           const float* a, size_t a_stride) {
         vector v[vectors];
 #pragma GCC unroll 4
-        for (int j = 0; j < vectors; ++j) {
-            v[j] = b.load(k, column + static_cast<size_t>(j) * S::lanes);
-            b.prefetch(column + static_cast<size_t>(j) * S::lanes);
-        }
-        multiply_step(sum, v, t.a + k, t.a_stride);
+        for (int j = 0; j < vectors; ++j) v[j] = B::load(p + static_cast<size_t>(j) * S::lanes * B::steps, step);
+        multiply_step(sum, v, a, a_stride);
     }
 
     // Rows k_begin <= k < k_end of b, `vectors` vectors of columns from `column` on.
     template <int rows, int vectors, class B>
     static void multiply_tile(const B& b, size_t column, size_t k_begin, size_t k_end, const tile_rows& t) {
+        constexpr size_t step_bytes = static_cast<size_t>(vectors) * S::lanes * B::steps * sizeof(typename B::element);
         vector sum[rows][vectors];
 #pragma GCC unroll 6
         for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
             for (int j = 0; j < vectors; ++j) sum[r][j] = S::zero();
         size_t k = k_begin;
-        if constexpr (B::interleaved) {
-            if (k % 2 != 0 && k < k_end) multiply_row(sum, b, k++, column, t);
-#pragma GCC unroll 1
-            for (; k + 2 <= k_end; k += 2) {
-                vector even[vectors], odd[vectors];
-#pragma GCC unroll 4
-                for (int j = 0; j < vectors; ++j) {
-                    even[j] = b.load_even(k, column + static_cast<size_t>(j) * S::lanes);
-                    b.prefetch(column + static_cast<size_t>(j) * S::lanes);
-                }
-                multiply_step(sum, even, t.a + k, t.a_stride);
-#pragma GCC unroll 4
-                for (int j = 0; j < vectors; ++j) odd[j] = b.load_odd(k, column + static_cast<size_t>(j) * S::lanes);
-                multiply_step(sum, odd, t.a + k + 1, t.a_stride);
-            }
+        if (B::steps == 2 && k % 2 != 0 && k < k_end) {
+            multiply_row<rows, vectors, B>(sum, b.at(k, column), 1, t.a + k, t.a_stride);
+            ++k;
         }
+        const typename B::element* p = b.at(k, column);
+        const float* a = t.a + k;
+        next_lines next = B::streams != 0 ? *b.next : next_lines(nullptr, 0);
 #pragma GCC unroll 1
-        for (; k < k_end; ++k) multiply_row(sum, b, k, column, t);
+        for (; k + B::steps <= k_end; k += B::steps, p += b.columns * B::steps, a += B::steps) {
+            if constexpr (B::streams != 0) next.template prefetch<S, B::streams, step_bytes>();
+#pragma GCC unroll 2
+            for (size_t step = 0; step < B::steps; ++step) multiply_row<rows, vectors, B>(sum, p, step, a + step, t.a_stride);
+        }
+        if constexpr (B::streams != 0) *b.next = next;
+        if (k < k_end) multiply_row<rows, vectors, B>(sum, p, 0, a, t.a_stride);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; ++r) {
             float* out = t.out + static_cast<size_t>(r) * t.out_stride + column;
@@ -273,6 +280,7 @@ struct page_attention {
         for (size_t left = in.rows.count, tiles = (left + height - 1) / height; tiles > 0; --tiles) {
             const size_t count = (left + tiles - 1) / tiles;
             by_rows[count - 1](keys, values, head_dim, in, row);
+            if constexpr (B::streams != 0) *keys.next = {keys.data, keys.next->quarter * 4};  // once is enough
             row += count;
             left -= count;
         }
@@ -284,7 +292,7 @@ struct page_attention {
         for (size_t k = begin; k < end; ++k) {
             const vector scale = S::set1(row_scales == nullptr ? 1.0f : row_scales[k]);
             for (size_t column = 0; column < b.columns; column += S::lanes) {
-                vector v = b.load(k, column);
+                vector v = B::load(b.at(k, column), k % B::steps);
                 if (row_scales != nullptr) v = S::multiply(v, scale);
                 if (column_scales != nullptr) v = S::multiply(v, S::load(column_scales + column));
                 S::store(out + k * b.columns + column, v);
@@ -310,7 +318,8 @@ struct page_attention {
             return;
         }
         const softmax_input in = {rows, page.position, nullptr, nullptr};
-        expanded_operand<S> k = {scratch, page_positions}, v = {scratch + page.head_dim * page_positions, rows.stride};
+        expanded_operand<S> k = {{scratch, page_positions, nullptr}},
+                            v = {{scratch + page.head_dim * page_positions, rows.stride, nullptr}};
         if (page.dtype == NQ_DTYPE_F32) {
             k.data = static_cast<const float*>(page.keys);
             v.data = static_cast<const float*>(page.values);
@@ -323,7 +332,8 @@ struct page_attention {
     }
 
     static void attend_page(const kv_page& page, const attention_rows& rows, float* scratch) {
-        next_lines next = {static_cast<const char*>(page.next), page.next == nullptr ? 0 : page.bytes / 256, 0};
+        // No next page: this one, which is in the cache.
+        next_lines next(page.next == nullptr ? page.keys : page.next, page.bytes);
         if (page.dtype == NQ_DTYPE_F32) {
             run(f32_operand<S>{static_cast<const float*>(page.keys), page_positions, &next},
                 f32_operand<S>{static_cast<const float*>(page.values), rows.stride, &next}, page, rows, most_tile_rows, scratch);
