@@ -48,4 +48,10 @@ void cuda_backend::copy(void* destination, const void* source, size_t bytes) {
     }
 }
 
+uint32_t* cuda_backend::tickets() {
+    const std::lock_guard lock(mutex_);
+    if (tickets_ == nullptr) tickets_ = allocate(ticket_count * sizeof(uint32_t));
+    return static_cast<uint32_t*>(tickets_->address());
+}
+
 }  // namespace nq::cuda

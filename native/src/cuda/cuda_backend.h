@@ -2,6 +2,8 @@
 // what only the device limits, choose a kernel, and enqueue it. Nothing waits for the device but read(), synchronize() and loading.
 #pragma once
 
+#include <mutex>
+
 #include "backend.h"
 #include "cuda/device/view.h"
 #include "cuda/device_errors.h"
@@ -72,11 +74,16 @@ public:
     // Device memory until the block goes out of scope; what is enqueued meanwhile may still use it.
     device_block scratch(size_t bytes) { return device_block(memory_, bytes); }
     const std::shared_ptr<device_memory>& blocks() const noexcept { return memory_; }
+    // Counters that are zero between kernels: who counts with them leaves zeros behind.
+    static constexpr size_t ticket_count = 4096;
+    uint32_t* tickets();
 
 private:
     std::shared_ptr<device_context> device_;
     std::shared_ptr<device_memory> memory_;
     device_errors errors_{device_};
+    std::mutex mutex_;
+    std::unique_ptr<memory> tickets_;
 };
 
 inline view view_of(const tensor& t) { return {t.data, t.rows, t.columns, t.row_stride, t.dtype}; }

@@ -1,19 +1,78 @@
-#include "cuda/cuda_backend.h"
+// 4-bit layers: which kernel, in what shape.
+#include <algorithm>
+
+#include "cuda/dense_matrix.h"
+#include "cuda/device/fragments4bit.h"
 #include "cuda/fail.h"
+#include "cuda/kernels/linear4bit_flat.h"
+#include "cuda/kernels/linear4bit_gemv.h"
 #include "cuda/linear_layers.h"
+#include "cuda/matrix4bit.h"
 
 namespace nq::cuda {
 
-void cuda_backend::linear4bit_forward(const matrix&, const tensor&, const tensor*, nq_dtype, const tensor&) {
-    fail(NQ_STATUS_UNSUPPORTED, "linear4bit_forward is not there on CUDA");
+namespace {
+
+unsigned groups_of(size_t count, size_t size) { return static_cast<unsigned>((count + size - 1) / size); }
+
+// Copies of the pair table (device/code_pairs.h): sixteen keep up with high-bandwidth memory, which server devices have (compute capability
+// x.0 by NVIDIA's numbering); four do for graphics memory and leave room for more blocks.
+uint32_t table_copies(const device_context& device) { return device.compute_capability() % 10 == 0 ? 16 : 4; }
+
+view rows_of(const view& v, size_t first, size_t rows) {
+    return {static_cast<char*>(v.data) + first * v.row_stride * element_size(v.dtype), rows, v.columns, v.row_stride, v.dtype};
 }
 
-void enqueue_linear4bit(cuda_backend&, const matrix&, const tensor&, nq_dtype, const epilogue&) {
-    fail(NQ_STATUS_UNSUPPORTED, "4-bit layers are not there on CUDA");
+void enqueue_gemv(cuda_backend& device, const matrix4bit& m, const view& x, nq_dtype type, const epilogue& e) {
+    const unsigned tiles = groups_of(m.layout().rows, fragments4bit::tile_rows);
+    const unsigned variant = x.rows == 1 ? 0 : x.rows == 2 ? 1 : 2, rows = 1u << variant;
+    const unsigned row_groups = groups_of(x.rows, rows), most_blocks = 2 * device.device().multiprocessors();
+    // K is split until the device is full, as long as every warp has a unit.
+    const unsigned units = groups_of(m.layout().columns, gemv4bit_unit);
+    const unsigned splits = std::clamp(most_blocks / (tiles * row_groups), 1u, std::max(1u, units / gemv4bit_warps));
+    const device_block parts =
+        device.scratch(splits == 1 ? 1 : size_t{tiles} * row_groups * splits * rows * fragments4bit::tile_rows * sizeof(float));
+    const uint32_t copies = table_copies(device.device());
+    const auto& kernels = type == NQ_DTYPE_F32 ? gemv4bit_f32_kernels : type == NQ_DTYPE_F16 ? gemv4bit_f16_kernels : gemv4bit_bf16_kernels;
+    device.device().launch(kernels[variant],
+                           {.grid_x = tiles * splits,
+                            .grid_y = row_groups,
+                            .threads = gemv4bit_threads,
+                            .dynamic_shared_bytes = gemv4bit_shared_bytes(rows, copies)},
+                           {m.weights(), x, e, copies, splits, parts.as<float>(), device.tickets()});
 }
 
-void dequantize_matrix4bit(cuda_backend&, const matrix&, const tensor&) {
-    fail(NQ_STATUS_UNSUPPORTED, "4-bit matrices are not there on CUDA");
+}  // namespace
+
+void enqueue_linear4bit(cuda_backend& device, const matrix& weights, const tensor& x, nq_dtype compute_dtype, const epilogue& e) {
+    constexpr size_t most_rows = size_t{65535} * std::min(linear4bit_flat_rows, gemv4bit_most_rows);
+    if (compute_dtype == NQ_DTYPE_I8) {
+        fail(NQ_STATUS_UNSUPPORTED, "4-bit layers on CUDA compute in f32, f16 or bf16; compute_dtype i8 is there on the CPU only");
+    }
+    const matrix4bit& m = as_4bit(weights);
+    for (size_t first = 0; first < x.rows; first += most_rows) {  // one grid each
+        const size_t rows = std::min(most_rows, x.rows - first);
+        const view part = rows_of(view_of(x), first, rows);
+        epilogue f = e;
+        f.y = rows_of(e.y, first, rows);
+        if (e.kind == epilogue_kind::gate) {
+            f.gate += first * e.y.columns;
+            f.gated = rows_of(e.gated, first, rows);
+        }
+        if (m.in_fragments()) {
+            enqueue_gemv(device, m, part, compute_dtype, f);
+        } else {
+            device.device().launch(linear4bit_flat_kernel,
+                                   {.grid_x = groups_of(m.layout().rows, linear4bit_flat_threads / 32),
+                                    .grid_y = groups_of(rows, linear4bit_flat_rows),
+                                    .threads = linear4bit_flat_threads},
+                                   {m.weights(), part, f});
+        }
+    }
+}
+
+void cuda_backend::linear4bit_forward(const matrix& weights, const tensor& x, const tensor* bias, nq_dtype compute_dtype, const tensor& y) {
+    enqueue_linear4bit(*this, weights, x, compute_dtype, store_to(y, bias, compute_dtype == NQ_DTYPE_I8 ? NQ_DTYPE_F32 : compute_dtype));
 }
 
 }  // namespace nq::cuda

@@ -38,6 +38,26 @@ NQ_DEVICE uint16_t f16_from_f32(float value) { return formats::f16_from_f32(valu
 NQ_DEVICE uint16_t bf16_from_f32(float value) { return formats::bf16_from_f32(value); }
 #endif
 
+// Two numbers rounded, the first in the low half: one instruction from sm_80 on.
+NQ_DEVICE uint32_t f16_pair(float first, float second) {
+#if defined(NQ_DEVICE_CODE) && NQ_ARCHITECTURE >= 800
+    uint32_t result;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(second), "f"(first));
+    return result;
+#else
+    return f16_from_f32(first) | static_cast<uint32_t>(f16_from_f32(second)) << 16;
+#endif
+}
+NQ_DEVICE uint32_t bf16_pair(float first, float second) {
+#if defined(NQ_DEVICE_CODE) && NQ_ARCHITECTURE >= 800
+    uint32_t result;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(second), "f"(first));
+    return result;
+#else
+    return bf16_from_f32(first) | static_cast<uint32_t>(bf16_from_f32(second)) << 16;
+#endif
+}
+
 // Element i of an array of f32, f16 or bf16.
 NQ_DEVICE float load_as_f32(const void* data, nq_dtype dtype, size_t i) {
     if (dtype == NQ_DTYPE_F32) return static_cast<const float*>(data)[i];

@@ -1,0 +1,234 @@
+// y = T(T(x) T(W)^T + T(bias)) for a few rows of x and a 4-bit W in fragments (device/fragments4bit.h), on the ordinary cores.
+//
+//   nq_gemv4bit_{f32,f16,bf16}_{1,2,4}    T and the rows of x that a block takes
+// T f32: sum_b absmax_b * (sum_{k in b} code_k x_k), f32 throughout, b runs of at most 64 columns within a block of W.
+// T f16, bf16: sum_k T(x_k) * T(code_k absmax), products and sums f32.
+// Sums of a lane, then of a quad, of the warps, of the blocks of a split K, each in fixed order: equal bits on every run.
+//
+// Launch: grid (row tiles * splits, groups of rows of x), 256 threads. A warp takes 64 columns of a tile of 64 rows at a time: 2 KiB of
+// codes, four 16-byte loads a lane, the next unit's in flight while one is decoded. K is split over the warps of a block and, where there
+// are fewer tiles than the device holds blocks, over blocks.
+// Shared memory: pair table 8 or 32 KiB (device/code_pairs.h), nested map 1 KiB, x 16 KiB, sums 2 KiB a row; x is kept so that a lane's
+// four numbers of a tile are one 16-byte load. Registers: about 96, 112, 144 for 1, 2, 4 rows (8 sums a row, twice 16 words of codes and 8
+// to 16 of absmax). Bytes: W once (K N / 2, and 4 or 1 for each absmax), x once a block from L2. Operations per weight and lane: f32 2.5
+// and 1 more for each further row; 16-bit T 5, for the rounding of each product code * absmax. Expected: 75 % of the bandwidth of HBM, 85 %
+// of GDDR, at N K >= 2^24; the rounding of 16-bit T is then just covered on HBM. Source: kernels.md 3.2 of the design; format QLoRA (arXiv
+// 2305.14314).
+#include "cuda/kernels/linear4bit_gemv.h"
+
+#include "cuda/device/code_pairs.h"
+#include "cuda/device/fragments4bit.h"
+#include "cuda/device/ticket.h"
+
+namespace nq::cuda {
+
+using namespace fragments4bit;
+
+constexpr uint32_t unit_tiles = gemv4bit_unit / tile_columns, lane_rows = 8;
+
+// What a lane reads of a unit: the codes of its tiles; the absmax, or their codes, of its eight rows in the one or two groups there.
+struct unit_words {
+    uint4 codes[unit_tiles];
+    uint4 absmax[2][2];
+};
+
+NQ_DEVICE uint32_t word_of(const uint4& v, uint32_t i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
+
+// A lane's eight rows: absmax of group `second` of a unit.
+NQ_DEVICE void decode_absmax(const gemv4bit_parameters& p, const float* nested_map, const unit_words& words, uint32_t second,
+                             size_t row_tile, size_t group, float (&absmax)[lane_rows]) {
+    const weights4bit& w = p.weights;
+    const size_t groups = w.columns / w.blocksize;
+    NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) {
+        const uint4* const part = words.absmax[second];
+        if (w.absmax != nullptr) {
+            absmax[b] = float_of(word_of(part[b / 4], b % 4));
+        } else {
+            const uint32_t code = word_of(part[0], b / 4) >> b % 4 * 8 & 255;
+            const size_t row = row_tile * tile_rows + 8 * b + lane() / 4;
+            absmax[b] = nested_absmax_of(w, nested_map, code, row * groups + group);
+        }
+    }
+}
+
+NQ_DEVICE void load_absmax(const weights4bit& w, size_t row_tile, size_t group, uint4 (&words)[2]) {
+    const size_t first = (row_tile * (w.columns / w.blocksize) + group) * tile_rows + lane() / 4 * lane_rows;
+    if (w.absmax != nullptr) {
+        const auto* from = reinterpret_cast<const uint4*>(w.absmax + first);
+        words[0] = from[0];
+        words[1] = from[1];
+    } else {
+        const uint2 codes = *reinterpret_cast<const uint2*>(w.absmax_codes + first);
+        words[0].x = codes.x;
+        words[0].y = codes.y;
+    }
+}
+
+NQ_DEVICE void load_unit(const weights4bit& w, size_t row_tile, size_t unit, unit_words& words) {
+    const size_t tiles = w.columns / tile_columns, first = unit * unit_tiles;
+    const auto* from = reinterpret_cast<const uint4*>(w.codes + (row_tile * tiles + first) * tile_bytes) + lane();
+    NQ_UNROLL for (uint32_t t = 0; t < unit_tiles; t++) {
+        if (first + t < tiles) words.codes[t] = load_once(from + t * (tile_bytes / lane_bytes));
+    }
+    const size_t group = unit * gemv4bit_unit / w.blocksize;
+    load_absmax(w, row_tile, group, words.absmax[0]);
+    if (w.blocksize < gemv4bit_unit && first + unit_tiles / 2 < tiles) load_absmax(w, row_tile, group + 1, words.absmax[1]);
+}
+
+// Where x[column] of a row lies in shared memory: the columns of a tile in the order of the lanes that need them, four for each.
+NQ_DEVICE uint32_t x_place(uint32_t column) {
+    return column / tile_columns * tile_columns + column % 8 / 2 * 4 + column % tile_columns / 8 * 2 + column % 2;
+}
+
+// Columns from `first` on of this block's rows of x, rounded to T; rows past the last repeat it.
+template <uint32_t rows, nq_dtype type>
+NQ_DEVICE void stage_x(const gemv4bit_parameters& p, size_t first, float* x) {
+    constexpr uint32_t columns = gemv4bit_x_floats / rows;
+    for (uint32_t r = 0; r < rows; r++) {
+        size_t row = static_cast<size_t>(blockIdx.y) * rows + r;
+        if (row >= p.x.rows) row = p.x.rows - 1;
+        for (uint32_t c = threadIdx.x; c < columns && first + c < p.x.columns; c += gemv4bit_threads) {
+            x[r * columns + x_place(c)] = round_through(load_as_f32(p.x.data, p.x.dtype, row * p.x.row_stride + first + c), type);
+        }
+    }
+}
+
+// Adds the products of one unit to `total`.
+template <uint32_t rows, nq_dtype type>
+NQ_DEVICE void multiply_unit(const gemv4bit_parameters& p, const code_pair* table, const float* nested_map, const float* x, size_t row_tile,
+                             size_t unit, const unit_words& words, float (&total)[rows][lane_rows]) {
+    const weights4bit& w = p.weights;
+    const size_t tiles = w.columns / tile_columns;
+    const uint32_t copy = lane() % p.table_copies;
+    float absmax[lane_rows], sums[rows][lane_rows];
+    NQ_UNROLL for (uint32_t t = 0; t < unit_tiles; t++) {
+        if (unit * unit_tiles + t >= tiles) break;
+        const bool first_of_group = t == 0 || (t == unit_tiles / 2 && w.blocksize < gemv4bit_unit);
+        if (first_of_group) {
+            const uint32_t second = t == 0 ? 0 : 1;
+            decode_absmax(p, nested_map, words, second, row_tile, unit * gemv4bit_unit / w.blocksize + second, absmax);
+            NQ_UNROLL for (uint32_t m = 0; m < rows; m++) { NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) sums[m][b] = 0; }
+        }
+        float xs[rows][4];
+        NQ_UNROLL for (uint32_t m = 0; m < rows; m++) {
+            const auto v = reinterpret_cast<const uint4*>(x + m * (gemv4bit_x_floats / rows) + t * tile_columns)[lane() % 4];
+            NQ_UNROLL for (uint32_t i = 0; i < 4; i++) xs[m][i] = float_of(word_of(v, i));
+        }
+        NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) {
+            const uint32_t bytes = word_of(words.codes[t], b / 2) >> b % 2 * 16;
+            code_pair low = table[(bytes & 255) * p.table_copies + copy], high = table[(bytes >> 8 & 255) * p.table_copies + copy];
+            if (type != NQ_DTYPE_F32) {
+                low = widen_pair<type>(round_pair<type>(low.first * absmax[b], low.second * absmax[b]));
+                high = widen_pair<type>(round_pair<type>(high.first * absmax[b], high.second * absmax[b]));
+            }
+            NQ_UNROLL for (uint32_t m = 0; m < rows; m++) {
+                float& sum = type == NQ_DTYPE_F32 ? sums[m][b] : total[m][b];
+                sum = fused_multiply_add(low.first, xs[m][0], sum);
+                sum = fused_multiply_add(low.second, xs[m][1], sum);
+                sum = fused_multiply_add(high.first, xs[m][2], sum);
+                sum = fused_multiply_add(high.second, xs[m][3], sum);
+            }
+        }
+        const bool last_of_group = t == unit_tiles - 1 || (t == unit_tiles / 2 - 1 && w.blocksize < gemv4bit_unit);
+        if (type == NQ_DTYPE_F32 && last_of_group) {
+            NQ_UNROLL for (uint32_t m = 0; m < rows; m++) {
+                NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) total[m][b] = fused_multiply_add(sums[m][b], absmax[b], total[m][b]);
+            }
+        }
+    }
+}
+
+// Adds over the four lanes that share rows, and leaves the warp's sums in [rows][64]. A lane gives half of its rows to a neighbour each
+// time.
+template <uint32_t rows>
+NQ_DEVICE void add_quads(const float (&total)[rows][lane_rows], float* sums) {
+    const bool upper_half = (lane() & 2) != 0, upper_quarter = (lane() & 1) != 0;
+    NQ_UNROLL for (uint32_t m = 0; m < rows; m++) {
+        float half[4], quarter[2];
+        NQ_UNROLL for (uint32_t i = 0; i < 4; i++) {
+            const float kept = upper_half ? total[m][4 + i] : total[m][i], given = upper_half ? total[m][i] : total[m][4 + i];
+            half[i] = kept + shuffle_xor(given, 2);
+        }
+        NQ_UNROLL for (uint32_t i = 0; i < 2; i++) {
+            const float kept = upper_quarter ? half[2 + i] : half[i], given = upper_quarter ? half[i] : half[2 + i];
+            quarter[i] = kept + shuffle_xor(given, 1);
+        }
+        const uint32_t first = (upper_half ? 4 : 0) + (upper_quarter ? 2 : 0);
+        NQ_UNROLL for (uint32_t i = 0; i < 2; i++) sums[m * tile_rows + (first + i) * 8 + lane() / 4] = quarter[i];
+    }
+}
+
+// The block's sums to y, or to the block that comes last of those that share them.
+template <uint32_t rows>
+NQ_DEVICE void finish_block(const gemv4bit_parameters& p, size_t row_tile, const float* sums) {
+    constexpr uint32_t count = rows * tile_rows;
+    const size_t first_part = (static_cast<size_t>(blockIdx.y) * gridDim.x + row_tile * p.splits) * count;
+    float* const own_part = p.parts + first_part + blockIdx.x % p.splits * count;
+    for (uint32_t i = threadIdx.x; i < count; i += gemv4bit_threads) {
+        float sum = 0;
+        for (uint32_t warp = 0; warp < gemv4bit_warps; warp++) sum += sums[warp * count + i];
+        const size_t m = static_cast<size_t>(blockIdx.y) * rows + i / tile_rows, n = row_tile * tile_rows + i % tile_rows;
+        if (p.splits > 1) {
+            own_part[i] = sum;
+        } else if (m < p.x.rows && n < p.weights.rows) {
+            finish(p.e, m, n, sum);
+        }
+    }
+    if (p.splits == 1 || !last_to_arrive(p.tickets + blockIdx.y * (gridDim.x / p.splits) + row_tile, p.splits)) return;
+    for (uint32_t i = threadIdx.x; i < count; i += gemv4bit_threads) {
+        float sum = 0;
+        for (uint32_t split = 0; split < p.splits; split++) sum += p.parts[first_part + split * count + i];
+        const size_t m = static_cast<size_t>(blockIdx.y) * rows + i / tile_rows, n = row_tile * tile_rows + i % tile_rows;
+        if (m < p.x.rows && n < p.weights.rows) finish(p.e, m, n, sum);
+    }
+}
+
+template <uint32_t rows, nq_dtype type>
+NQ_DEVICE void gemv4bit(const gemv4bit_parameters& p) {
+    constexpr uint32_t staged_units = gemv4bit_x_floats / rows / gemv4bit_unit;
+    static_assert(staged_units % gemv4bit_warps == 0);
+    NQ_DYNAMIC_SHARED(unsigned char, shared);
+    auto* const table = reinterpret_cast<code_pair*>(shared);
+    auto* const nested_map = reinterpret_cast<float*>(table + code_bytes * p.table_copies);
+    float* const x = nested_map + 256;
+    float* const sums = x + gemv4bit_x_floats;
+
+    const size_t row_tile = blockIdx.x / p.splits, split = blockIdx.x % p.splits;
+    const size_t units = (p.weights.columns + gemv4bit_unit - 1) / gemv4bit_unit;
+    const size_t begin = units * split / p.splits, end = units * (split + 1) / p.splits;
+
+    unit_words next{};
+    if (begin + warp() < end) load_unit(p.weights, row_tile, begin + warp(), next);
+    fill_code_pairs(table, p.table_copies, p.weights.codebook, gemv4bit_threads);
+    if (p.weights.absmax == nullptr) nested_map[threadIdx.x] = p.weights.nested_map[threadIdx.x];
+
+    float total[rows][lane_rows] = {};
+    size_t staged = begin;
+    for (size_t first = begin; first < end; first += gemv4bit_warps) {
+        if ((first - begin) % staged_units == 0) {
+            sync_block();
+            stage_x<rows, type>(p, first * gemv4bit_unit, x);
+            staged = first;
+            sync_block();
+        }
+        const size_t unit = first + warp();
+        const unit_words words = next;
+        if (unit + gemv4bit_warps < end) load_unit(p.weights, row_tile, unit + gemv4bit_warps, next);
+        if (unit < end) multiply_unit<rows, type>(p, table, nested_map, x + (unit - staged) * gemv4bit_unit, row_tile, unit, words, total);
+    }
+    add_quads(total, sums + warp() * rows * tile_rows);
+    sync_block();
+    finish_block<rows>(p, row_tile, sums);
+}
+
+NQ_KERNEL(nq_gemv4bit_f32_1, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<1, NQ_DTYPE_F32>(p); }
+NQ_KERNEL(nq_gemv4bit_f32_2, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<2, NQ_DTYPE_F32>(p); }
+NQ_KERNEL(nq_gemv4bit_f32_4, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<4, NQ_DTYPE_F32>(p); }
+NQ_KERNEL(nq_gemv4bit_f16_1, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<1, NQ_DTYPE_F16>(p); }
+NQ_KERNEL(nq_gemv4bit_f16_2, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<2, NQ_DTYPE_F16>(p); }
+NQ_KERNEL(nq_gemv4bit_f16_4, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<4, NQ_DTYPE_F16>(p); }
+NQ_KERNEL(nq_gemv4bit_bf16_1, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<1, NQ_DTYPE_BF16>(p); }
+NQ_KERNEL(nq_gemv4bit_bf16_2, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<2, NQ_DTYPE_BF16>(p); }
+NQ_KERNEL(nq_gemv4bit_bf16_4, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<4, NQ_DTYPE_BF16>(p); }
+
+}  // namespace nq::cuda
