@@ -14,6 +14,9 @@ device_context::device_context(uint32_t index) : api_(driver::get()) {
     name_ = description.name;
     compute_capability_ = static_cast<int>(10 * description.compute_capability_major + description.compute_capability_minor);
     multiprocessors_ = description.multiprocessors;
+    int bus_bits = 0;
+    driver::check(api_.get_device_attribute(&bus_bits, driver::device_attribute::memory_bus_bits, device_), "reading a device attribute");
+    stacked_memory_ = bus_bits >= 1024;
     if (compute_capability_ < 75) {
         fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "%s has compute capability %d.%d, expected at least 7.5", name_, compute_capability_ / 10,
              compute_capability_ % 10);

@@ -30,6 +30,8 @@ public:
     // 80 for compute capability 8.0.
     int compute_capability() const noexcept { return compute_capability_; }
     unsigned multiprocessors() const noexcept { return multiprocessors_; }
+    // High-bandwidth memory in stacks, by the width of its bus: then the memory brings weights faster than they are easily decoded.
+    bool stacked_memory() const noexcept { return stacked_memory_; }
     const char* name() const noexcept { return name_; }
 
     // The calling thread's driver calls go to this device from now on.
@@ -53,6 +55,7 @@ private:
     driver::stream stream_ = nullptr;
     int compute_capability_ = 0;
     unsigned multiprocessors_ = 0;
+    bool stacked_memory_ = false;
     const char* name_ = "";
 
     std::mutex mutex_;

@@ -15,9 +15,8 @@ namespace {
 
 unsigned groups_of(size_t count, size_t size) { return static_cast<unsigned>((count + size - 1) / size); }
 
-// Copies of the pair table (device/code_pairs.h): sixteen keep up with high-bandwidth memory, which server devices have (compute capability
-// x.0 by NVIDIA's numbering); four do for graphics memory and leave room for more blocks.
-uint32_t table_copies(const device_context& device) { return device.compute_capability() % 10 == 0 ? 16 : 4; }
+// Copies of the pair table (device/code_pairs.h): sixteen keep up with stacked memory; four do otherwise and leave room for more blocks.
+uint32_t table_copies(const device_context& device) { return device.stacked_memory() ? 16 : 4; }
 
 view rows_of(const view& v, size_t first, size_t rows) {
     return {static_cast<char*>(v.data) + first * v.row_stride * element_size(v.dtype), rows, v.columns, v.row_stride, v.dtype};

@@ -17,7 +17,7 @@ namespace {
 
 using namespace fragments4bit;
 
-constexpr size_t slice_bytes = 16 << 20;
+constexpr size_t slice_bytes = 4 << 20;
 
 launch_shape thread_each(size_t count) {
     return {.grid_x = static_cast<unsigned>((count + matrix4bit_threads - 1) / matrix4bit_threads), .threads = matrix4bit_threads};

@@ -87,6 +87,9 @@ result cuDeviceGetAttribute(int* value, device_attribute attribute, device) {
         case device_attribute::multiprocessors:
             *value = 4;
             return success;
+        case device_attribute::memory_bus_bits:
+            *value = simt::architecture() >= 800 ? 5120 : 256;
+            return success;
         case device_attribute::compute_capability_major:
             *value = static_cast<int>(simt::architecture() / 100);
             return success;

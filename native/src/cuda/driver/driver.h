@@ -23,6 +23,7 @@ using graph_executable = struct graph_executable_handle*;
 
 enum class device_attribute : int {
     multiprocessors = 16,
+    memory_bus_bits = 37,
     compute_capability_major = 75,
     compute_capability_minor = 76,
     shared_memory_per_block_optin = 97,
