@@ -12,30 +12,27 @@ cuda_backend::cuda_backend(uint32_t index)
 std::unique_ptr<memory> cuda_backend::allocate(size_t bytes) {
     auto block = std::make_unique<device_block>(memory_, bytes);
     device_->make_current();
-    driver::check(device_->api().set_bytes(reinterpret_cast<driver::device_pointer>(block->address()), 0, bytes, device_->stream()),
-                  "clearing device memory");
+    device_->check(device_->api().set_bytes(reinterpret_cast<driver::device_pointer>(block->address()), 0, bytes, device_->stream()),
+                   "clearing device memory");
     return block;
 }
 
 void cuda_backend::write(void* destination, const void* host_source, size_t bytes) {
-    device_->make_current();
-    driver::check(
-        device_->api().copy_to_device(reinterpret_cast<driver::device_pointer>(destination), host_source, bytes, device_->stream()),
-        "copying to the device");
-    device_->synchronize();
+    writes_.write(reinterpret_cast<driver::device_pointer>(destination), host_source, bytes);
 }
 
 void cuda_backend::read(void* host_destination, const void* source, size_t bytes) {
-    device_->make_current();
-    driver::check(device_->api().copy_to_host(host_destination, reinterpret_cast<driver::device_pointer>(source), bytes, device_->stream()),
-                  "copying from the device");
-    errors_.synchronize();
+    errors_.check_after([&] { reads_.read(host_destination, reinterpret_cast<driver::device_pointer>(source), bytes); });
+}
+
+void cuda_backend::synchronize() {
+    errors_.check_after([&] { device_->synchronize(); });
 }
 
 void cuda_backend::copy(void* destination, const void* source, size_t bytes) {
     const auto to = reinterpret_cast<driver::device_pointer>(destination), from = reinterpret_cast<driver::device_pointer>(source);
     const auto enqueue = [&](driver::device_pointer target, driver::device_pointer origin) {
-        driver::check(device_->api().copy_on_device(target, origin, bytes, device_->stream()), "copying on the device");
+        device_->check(device_->api().copy_on_device(target, origin, bytes, device_->stream()), "copying on the device");
     };
     device_->make_current();
     if (to < from + bytes && from < to + bytes) {  // the driver does not copy between ranges that overlap

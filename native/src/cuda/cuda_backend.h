@@ -8,6 +8,7 @@
 #include "cuda/device/view.h"
 #include "cuda/device_errors.h"
 #include "cuda/device_memory.h"
+#include "cuda/staging.h"
 
 namespace nq::cuda {
 
@@ -22,7 +23,9 @@ public:
     uint64_t peak_allocated_bytes() const noexcept override { return memory_->peak(); }
     void reset_peak() noexcept override { memory_->reset_peak(); }
     void trim() override { memory_->trim(); }
-    void synchronize() override { errors_.synchronize(); }
+    void synchronize() override;
+    void step_begin() override { device_->step_begin(); }
+    void step_end() override { device_->step_end(); }
     std::unique_ptr<memory> allocate(size_t bytes) override;
     void write(void* destination, const void* host_source, size_t bytes) override;
     void read(void* host_destination, const void* source, size_t bytes) override;
@@ -82,6 +85,7 @@ private:
     std::shared_ptr<device_context> device_;
     std::shared_ptr<device_memory> memory_;
     device_errors errors_{device_};
+    staging writes_{device_}, reads_{device_};
     std::mutex mutex_;
     std::unique_ptr<memory> tickets_;
 };

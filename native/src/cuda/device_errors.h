@@ -19,14 +19,24 @@ public:
 
     // For the parameters of a kernel about to be enqueued.
     index_error* record() noexcept;
-    // Waits for everything enqueued; INVALID_DATA if a kernel has noted something since the last call.
-    void synchronize();
+    // Runs `wait`, which waits for everything enqueued before it; INVALID_DATA if a kernel has noted something since the last call.
+    template <class Wait>
+    void check_after(const Wait& wait) {
+        if (!handed_out_.exchange(false)) return wait();
+        const std::lock_guard lock(mutex_);
+        enqueue_copy();
+        wait();
+        raise_noted();
+    }
 
 private:
+    void enqueue_copy();
+    void raise_noted();
+
     std::shared_ptr<device_context> device_;
-    driver::device_pointer noted_ = 0;
-    index_error* seen_ = nullptr;  // pinned host memory
-    std::mutex mutex_;             // of seen_
+    driver::owned_host_memory seen_;  // pinned, an index_error
+    driver::owned_device_memory noted_;
+    std::mutex mutex_;  // of seen_
     std::atomic<bool> handed_out_{false};
 };
 

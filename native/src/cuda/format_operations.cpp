@@ -48,9 +48,9 @@ void enqueue_dequantize_blockwise(cuda_backend& device, const dequantize_blockwi
 
 first_bad_block::first_bad_block(cuda_backend& device) : device_(device), place_(device.scratch(sizeof(uint32_t))) {
     device.device().make_current();
-    driver::check(device.device().api().set_bytes(reinterpret_cast<driver::device_pointer>(place_.address()), 0xff, sizeof(uint32_t),
-                                                  device.device().stream()),
-                  "clearing device memory");
+    device.device().check(device.device().api().set_bytes(reinterpret_cast<driver::device_pointer>(place_.address()), 0xff,
+                                                          sizeof(uint32_t), device.device().stream()),
+                          "clearing device memory");
 }
 
 void first_bad_block::check(const flat_values& values, size_t blocksize, size_t first, float offset) const {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace nq::cuda::driver {
 
@@ -96,7 +97,45 @@ struct functions {
 // what is missing, if there is none, it is too old, or it does not start.
 const functions& get();
 
-// Raises if r is not success: what was being done, and the driver's name and description of the error.
+// The driver's name and description of an error. Valid once the driver is open.
+const char* name_of(result r);
+const char* description_of(result r);
+
+// Whether an error leaves the context unusable: every later call on it fails alike.
+bool is_sticky(result r);
+
+// Raises if r is not success: what was being done, and the driver's name and description of the error. For calls on an open device see
+// device_context::check, which also knows when a device is lost.
 void check(result r, const char* doing);
+
+// Owns what one function of the driver made and another destroys. The context must be current when it goes.
+template <class Handle, auto destroy>
+class owned {
+public:
+    owned() = default;
+    explicit owned(Handle handle) noexcept : handle_(handle) {}
+    owned(owned&& other) noexcept : handle_(std::exchange(other.handle_, Handle{})) {}
+    owned& operator=(owned&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    ~owned() {
+        if (handle_ != Handle{}) (driver::get().*destroy)(handle_);
+    }
+
+    Handle get() const noexcept { return handle_; }
+    explicit operator bool() const noexcept { return handle_ != Handle{}; }
+
+private:
+    Handle handle_{};
+};
+
+using owned_stream = owned<stream, &functions::destroy_stream>;
+using owned_event = owned<event, &functions::destroy_event>;
+using owned_module = owned<module, &functions::unload_module>;
+using owned_graph = owned<graph, &functions::destroy_graph>;
+using owned_graph_executable = owned<graph_executable, &functions::destroy_graph_executable>;
+using owned_device_memory = owned<device_pointer, &functions::free>;
+using owned_host_memory = owned<void*, &functions::free_host>;
 
 }  // namespace nq::cuda::driver
