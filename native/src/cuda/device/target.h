@@ -7,7 +7,7 @@
 //   NQ_HOST_DEVICE                                a function that host code and tests call as well: index arithmetic and number formats.
 //   NQ_SHARED(type, name, count)                  a static array in shared memory, 16-byte aligned.
 //   NQ_DYNAMIC_SHARED(type, name)                 the shared memory asked for at launch.
-//   NQ_UNROLL                                     unrolls the loop that follows.
+//   NQ_UNROLL, NQ_LOOP                            unrolls the loop that follows, leaves it as it is.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,7 @@
     extern __shared__ __align__(16) unsigned char nq_dynamic_shared[]; \
     type* name = reinterpret_cast<type*>(nq_dynamic_shared)
 #define NQ_UNROLL _Pragma("unroll")
+#define NQ_LOOP _Pragma("unroll 1")
 #else
 #define NQ_HOST_DEVICE inline
 #if defined(NQ_SIMT)
@@ -41,5 +42,6 @@
     type* const name = static_cast<type*>(simt::static_shared(&name##_site, sizeof(type) * (count)))
 #define NQ_DYNAMIC_SHARED(type, name) type* const name = static_cast<type*>(simt::dynamic_shared())
 #define NQ_UNROLL
+#define NQ_LOOP
 #endif
 #endif
