@@ -1,11 +1,106 @@
+// Dense layers: which kernel for which shape and types.
+#include <algorithm>
+
 #include "cuda/dense_matrix.h"
-#include "cuda/fail.h"
+#include "cuda/device/gemm_layout.h"
+#include "cuda/kernels/activation_parts.h"
+#include "cuda/kernels/dense_gemm.h"
+#include "cuda/kernels/dense_gemm_f32.h"
+#include "cuda/kernels/dense_gemv.h"
 #include "cuda/linear_layers.h"
 
 namespace nq::cuda {
 
-void enqueue_linear(cuda_backend&, const matrix&, const tensor&, const epilogue&) {
-    fail(NQ_STATUS_UNSUPPORTED, "dense layers are not there on CUDA");
+namespace {
+
+unsigned tiles_of(size_t count, size_t tile) { return static_cast<unsigned>((count + tile - 1) / tile); }
+
+void enqueue_gemv(cuda_backend& device, const view& weights, const tensor& x, const epilogue& e) {
+    const auto& kernels = weights.dtype == NQ_DTYPE_F32 ? dense_gemv_f32_kernels : dense_gemv_16bit_kernels;
+    const launch_shape shape{.grid_x = tiles_of(weights.rows, dense_gemv_rows), .threads = dense_gemv_threads};
+    device.device().launch(kernels[x.rows - 1], shape, {view_of(x), weights, e});
+}
+
+void enqueue_gemm_f32(cuda_backend& device, const view& weights, const tensor& x, const epilogue& e) {
+    const dense_gemm_f32_tile& tile = dense_gemm_f32_tiles[x.rows > dense_gemm_f32_tiles[0].rows];
+    const launch_shape shape{
+        .grid_x = tiles_of(x.rows, tile.rows), .grid_y = tiles_of(weights.rows, dense_gemm_f32_columns), .threads = dense_gemm_f32_threads};
+    device.device().launch(tile.k, shape, {view_of(x), weights, e});
+}
+
+// bf16 parts that hold a number of the type exactly.
+uint32_t parts_of(nq_dtype dtype) { return dtype == NQ_DTYPE_F32 ? 3 : dtype == NQ_DTYPE_F16 ? 2 : 1; }
+
+// Whether the rows of x may be copied 16 bytes at a time.
+bool in_whole_chunks(const tensor& x) {
+    return reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.row_stride % 8 == 0 && x.columns % 8 == 0;
+}
+
+void enqueue_gemm(cuda_backend& device, const view& weights, const tensor& x, const epilogue& e) {
+    const bool both_f16 = weights.dtype == NQ_DTYPE_F16 && x.dtype == NQ_DTYPE_F16;
+    const nq_dtype operand = both_f16 ? NQ_DTYPE_F16 : NQ_DTYPE_BF16;
+    dense_gemm_parameters p{};
+    p.x_parts = both_f16 ? 1 : parts_of(x.dtype);
+    p.weights = static_cast<const uint16_t*>(weights.data);
+    p.weight_stride = weights.row_stride;
+    p.weights_in_parts = weights.dtype != operand;
+    p.rows = static_cast<uint32_t>(x.rows);
+    p.columns = static_cast<uint32_t>(weights.rows);
+    p.slices = static_cast<uint32_t>(weights.row_stride / slice_columns);
+    p.e = e;
+
+    const bool as_it_is = x.dtype == operand && in_whole_chunks(x);
+    const device_block parts = device.scratch(as_it_is ? 16 : p.x_parts * x.rows * weights.row_stride * sizeof(uint16_t));
+    if (as_it_is) {
+        p.x = static_cast<const uint16_t*>(x.data);
+        p.x_stride = x.row_stride;
+        p.x_columns = static_cast<uint32_t>(x.columns);
+    } else {
+        p.x = parts.as<uint16_t>();
+        p.x_stride = weights.row_stride;
+        p.x_columns = static_cast<uint32_t>(weights.row_stride);
+        constexpr size_t most_grid_y = 65535;
+        const launch_shape shape{.grid_x = tiles_of(p.x_stride, 4 * activation_parts_threads),
+                                 .grid_y = static_cast<unsigned>(std::min(x.rows, most_grid_y)),
+                                 .threads = activation_parts_threads};
+        device.device().launch(activation_parts_kernel, shape, {view_of(x), parts.as<uint16_t>(), p.x_stride, p.x_parts, operand});
+    }
+
+    // The largest tile that is not mostly empty.
+    const dense_gemm_tile& tile = dense_gemm_tiles[x.rows <= 16 ? 0 : x.rows <= 64 ? 1 : 2];
+    const bool async = device.device().compute_capability() >= 80;
+    launch_shape shape{
+        .grid_x = tiles_of(x.rows, tile.rows),
+        .grid_y = tiles_of(weights.rows, dense_gemm_columns),
+        .threads = dense_gemm_threads,
+        .dynamic_shared_bytes = (tile.rows * p.x_parts + dense_gemm_columns) * slice_row_bytes * (async ? dense_gemm_stages : 2)};
+    // Parts of K for the multiprocessors that the tiles leave without work, as long as a part is worth its partial sums.
+    constexpr unsigned least_slices = 8;
+    const unsigned tiles = shape.grid_x * shape.grid_y;
+    shape.grid_z = std::max(1u, std::min(device.device().multiprocessors() / tiles, p.slices / least_slices));
+    const size_t count = x.rows * weights.rows;
+    const device_block partial_sums = device.scratch(shape.grid_z > 1 ? shape.grid_z * count * sizeof(float) : 16);
+    if (shape.grid_z > 1) p.partial_sums = partial_sums.as<float>();
+    device.device().launch(both_f16 ? tile.f16 : tile.bf16, shape, p);
+    if (shape.grid_z > 1) {
+        device.device().launch(dense_reduce_kernel, {.grid_x = tiles_of(count, dense_gemm_threads), .threads = dense_gemm_threads},
+                               {p.partial_sums, shape.grid_z, e});
+    }
+}
+
+}  // namespace
+
+void enqueue_linear(cuda_backend& device, const matrix& weights, const tensor& x, const epilogue& e) {
+    const view w = as_dense(weights).weights();
+    const bool tensor_cores =
+        w.dtype != NQ_DTYPE_F32 && (device.device().compute_capability() >= 80 || (w.dtype == NQ_DTYPE_F16 && x.dtype == NQ_DTYPE_F16));
+    if (x.rows <= dense_gemv_most_x_rows) {
+        enqueue_gemv(device, w, x, e);
+    } else if (tensor_cores) {
+        enqueue_gemm(device, w, x, e);
+    } else {
+        enqueue_gemm_f32(device, w, x, e);
+    }
 }
 
 }  // namespace nq::cuda

@@ -1,11 +1,9 @@
 // What the block-wise quantizers share: the absmax of a block held by a warp, and the quotient by it as formats/quantizers.h defines it.
 #pragma once
 
-#include "cuda/device/instructions.h"
+#include "cuda/device/number_parts.h"
 
 namespace nq::cuda {
-
-NQ_DEVICE bool is_finite(float value) { return (bits_of(value) & 0x7fffffff) < 0x7f800000; }
 
 // The largest magnitude of value(i), i < n, in every lane; NaN or infinity if one of them is. The order of magnitudes is that of their
 // bits, in which infinity and NaN come last.
