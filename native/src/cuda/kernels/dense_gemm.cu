@@ -1,14 +1,15 @@
 // A dense layer for five rows and more on tensor cores: y = x W^T, x and W of bf16 or f16.
 //
 // Exact products: x of f32 comes as three bf16 parts (f16: two), weights of f16 beside such an x become two, and every product of parts is
-// taken. Where both are f16 or both bf16 there is one part each. Exact sums but for f32 rounding: tensor cores cut what does not fit in
-// their sum, which over a long row would add up, so they sum one slice of 32 columns at a time, from zero, smallest parts first, and the
-// slices are added by ordinary f32 additions. Relative error (Frobenius, against f64): below 1e-6 to K = 4096, growing as its root.
+// taken. Where both are f16 or both bf16 there is one part each. An infinity beside parts may give NaN: a part can be 0.
+// Sums: tensor cores cut off what does not fit in theirs, which over a long row would add up, so they sum one slice of 32 columns at a
+// time, from zero, smallest parts first, and ordinary f32 additions add the slices. Relative error (Frobenius, against f64): below 1e-6 to
+// K = 4096, growing as its root.
 //
 // Launch: grid (tiles of 16, 64 or 128 rows of x; tiles of 128 rows of W; parts of K), blocks of 8 warps, each 16 x 16, 32 x 32 or 64 x 32
 // of the product. Slices of both operands in shared memory (layout: device/gemm_layout.h), three stages of cp.async on sm_80, two stages
 // through registers on sm_75, which has mma.m16n8k8 of f16 only. Dynamic shared memory per stage: 64 bytes for every row of x and part, and
-// 8 KiB of W: 27 to 96 KiB for three. Registers: 96, 128, 200.
+// 8 KiB of W: 27 to 96 KiB for three. Registers: 53, 121, 197.
 // Cost per block and slice: 64 (128 + rows * parts) bytes from L2 for 128 * rows * parts * 32 products. Expected: small M at 80 % of the
 // read bandwidth, large M of one part at 60 % of the tensor peak, which two fragments in a row before the f32 additions limit.
 // With parts of K the sums go to scratch memory and nq_dense_reduce adds them in order: blocks of 256 threads, an element a thread.
