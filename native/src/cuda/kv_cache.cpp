@@ -42,9 +42,9 @@ void paged_kv_cache::reserve(cuda_backend& device, uint32_t layer, uint64_t coun
     while (addresses.size() < needed) {
         fresh.push_back(std::make_unique<device_block>(device.blocks(), page_bytes()));
         addresses.push_back(fresh.back()->as<uint8_t>());
-        driver::check(device.device().api().set_bytes(reinterpret_cast<driver::device_pointer>(addresses.back()), 0, page_bytes(),
-                                                      device.device().stream()),
-                      "clearing device memory");
+        device.device().check(device.device().api().set_bytes(reinterpret_cast<driver::device_pointer>(addresses.back()), 0, page_bytes(),
+                                                              device.device().stream()),
+                              "clearing device memory");
     }
     if (needed * sizeof(uint8_t*) > table_->bytes()) {
         auto larger = std::make_unique<device_block>(device.blocks(), std::max(needed * sizeof(uint8_t*), 2 * table_->bytes()));
