@@ -9,6 +9,12 @@ class observer {
 public:
     virtual ~observer() = default;
 
+    // Device memory, as the host uses it. Fresh memory is uninitialised until somebody writes to it.
+    virtual void allocated(const void* address, size_t bytes) = 0;
+    virtual void released(const void* address) = 0;
+    virtual void host_wrote(const void* address, size_t bytes) = 0;
+    virtual void copied(const void* to, const void* from, size_t bytes) = 0;
+
     virtual void launch_begins(const kernel_registration& kernel, const void* parameters) = 0;
     // The launch has run; what was found is thrown as a fault.
     virtual void launch_ends() = 0;
