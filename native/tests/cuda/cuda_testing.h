@@ -1,9 +1,14 @@
 // What the CUDA tests share: the device under test and the scalar CPU implementation beside it, on the same values.
 #pragma once
 
+#include <cstdlib>
+
 #include "support.h"
 
 namespace nq::test {
+
+// Whether every memory access is checked, which is slow: tests then take fewer and smaller shapes.
+inline bool checked_build() { return std::getenv("NQ_CHECKED_BUILD") != nullptr; }
 
 // cuda:0 of whatever driver NATIVEQUANT_CUDA_DRIVER names, and the specification.
 class cuda_and_scalar : public testing::Test {

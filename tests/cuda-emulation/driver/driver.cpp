@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "observer.h"
 
 using namespace nq::cuda::driver;
 
@@ -133,13 +134,15 @@ result cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 result cuMemAlloc_v2(device_pointer* address, size_t bytes) {
     if (failed) return launch_failed;
-    void* memory = std::aligned_alloc(512, (bytes + 511) / 512 * 512);
+    void* memory = std::aligned_alloc(512, bytes / 512 * 512 + 1024);
     if (memory == nullptr) return out_of_memory;
     std::memset(memory, 0xff, bytes);
+    if (simt::current_observer != nullptr) simt::current_observer->allocated(memory, bytes);
     *address = reinterpret_cast<device_pointer>(memory);
     return success;
 }
 result cuMemFree_v2(device_pointer address) {
+    if (simt::current_observer != nullptr) simt::current_observer->released(reinterpret_cast<void*>(address));
     std::free(reinterpret_cast<void*>(address));
     return success;
 }
@@ -154,11 +157,13 @@ result cuMemFreeHost(void* address) {
 result cuMemsetD8Async(device_pointer address, unsigned char value, size_t count, stream) {
     if (failed) return launch_failed;
     std::memset(reinterpret_cast<void*>(address), value, count);
+    if (simt::current_observer != nullptr) simt::current_observer->host_wrote(reinterpret_cast<void*>(address), count);
     return success;
 }
 result cuMemcpyHtoDAsync_v2(device_pointer to, const void* from, size_t bytes, stream) {
     if (failed) return launch_failed;
     std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+    if (simt::current_observer != nullptr) simt::current_observer->host_wrote(reinterpret_cast<void*>(to), bytes);
     return success;
 }
 result cuMemcpyDtoHAsync_v2(void* to, device_pointer from, size_t bytes, stream) {
@@ -169,6 +174,8 @@ result cuMemcpyDtoHAsync_v2(void* to, device_pointer from, size_t bytes, stream)
 result cuMemcpyDtoDAsync_v2(device_pointer to, device_pointer from, size_t bytes, stream) {
     if (failed) return launch_failed;
     std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+    if (simt::current_observer != nullptr)
+        simt::current_observer->copied(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
     return success;
 }
 result cuStreamCreate(stream* s, unsigned) {
