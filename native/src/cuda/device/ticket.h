@@ -14,8 +14,8 @@ NQ_DEVICE bool last_to_arrive(uint32_t* ticket, uint32_t blocks) {
     if (threadIdx.x == 0) {
         fence_device();
         is_last[0] = atomic_add(ticket, 1) == blocks - 1;
-        if (is_last[0] != 0) *ticket = 0;
         fence_device();
+        if (is_last[0] != 0) *ticket = 0;
     }
     sync_block();
     return is_last[0] != 0;
