@@ -1,10 +1,12 @@
 // 4-bit layers: which kernel, in what shape.
 #include <algorithm>
+#include <optional>
 
 #include "cuda/dense_matrix.h"
 #include "cuda/device/fragments4bit.h"
 #include "cuda/fail.h"
 #include "cuda/kernels/linear4bit_flat.h"
+#include "cuda/kernels/linear4bit_gemm.h"
 #include "cuda/kernels/linear4bit_gemv.h"
 #include "cuda/linear_layers.h"
 #include "cuda/matrix4bit.h"
@@ -15,8 +17,9 @@ namespace {
 
 unsigned groups_of(size_t count, size_t size) { return static_cast<unsigned>((count + size - 1) / size); }
 
-// Copies of the pair table (device/code_pairs.h): sixteen keep up with stacked memory; four do otherwise and leave room for more blocks.
-uint32_t table_copies(const device_context& device) { return device.stacked_memory() ? 16 : 4; }
+// Logarithm of the copies of the pair table (device/code_pairs.h): sixteen keep up with stacked memory; four do otherwise and leave room
+// for more blocks.
+uint32_t table_copies_log2(const device_context& device) { return device.stacked_memory() ? 4 : 2; }
 
 view rows_of(const view& v, size_t first, size_t rows) {
     return {static_cast<char*>(v.data) + first * v.row_stride * element_size(v.dtype), rows, v.columns, v.row_stride, v.dtype};
@@ -31,7 +34,7 @@ void enqueue_gemv(cuda_backend& device, const matrix4bit& m, const view& x, nq_d
     const unsigned splits = std::clamp(most_blocks / (tiles * row_groups), 1u, std::max(1u, units / gemv4bit_warps));
     const device_block parts =
         device.scratch(splits == 1 ? 1 : size_t{tiles} * row_groups * splits * rows * fragments4bit::tile_rows * sizeof(float));
-    const uint32_t copies = table_copies(device.device());
+    const uint32_t copies = table_copies_log2(device.device());
     const auto& kernels = type == NQ_DTYPE_F32 ? gemv4bit_f32_kernels : type == NQ_DTYPE_F16 ? gemv4bit_f16_kernels : gemv4bit_bf16_kernels;
     device.device().launch(kernels[variant],
                            {.grid_x = tiles * splits,
@@ -39,6 +42,45 @@ void enqueue_gemv(cuda_backend& device, const matrix4bit& m, const view& x, nq_d
                             .threads = gemv4bit_threads,
                             .dynamic_shared_bytes = gemv4bit_shared_bytes(rows, copies)},
                            {m.weights(), x, e, copies, splits, parts.as<float>(), device.tickets()});
+}
+
+// Rows of x as the matrix product reads them: in T and aligned. Given ones are taken as they are if they will do.
+class gemm_input {
+public:
+    gemm_input(cuda_backend& device, const view& x, nq_dtype type) : x_(x) {
+        if (x.dtype == type && reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.row_stride % 8 == 0) return;
+        converted_.emplace(device.blocks(), x.rows * x.columns * 2);
+        x_ = {converted_->address(), x.rows, x.columns, x.columns, type};
+        enqueue_convert(device, x, x_, x.columns);
+    }
+    const uint16_t* data() const noexcept { return static_cast<const uint16_t*>(x_.data); }
+    size_t stride() const noexcept { return x_.row_stride; }
+
+private:
+    view x_;
+    std::optional<device_block> converted_;
+};
+
+void enqueue_gemm(cuda_backend& device, const matrix4bit& m, const view& x, nq_dtype type, const epilogue& e) {
+    constexpr uint64_t least_steps = 2;  // of a stripe
+    const device_context& context = device.device();
+    const unsigned variant = x.rows <= 16 ? 0 : x.rows <= 32 ? 1 : 2, rows = 16u << variant;
+    stripes work{uint64_t{groups_of(x.rows, rows)} * groups_of(m.layout().rows, gemm4bit_n), groups_of(m.layout().columns, gemm4bit_k), 0};
+    const uint64_t most_blocks = context.multiprocessors() * (variant == 2 ? 1 : 2);
+    work.count = static_cast<uint32_t>(std::clamp<uint64_t>(work.total() / least_steps, 1, most_blocks));
+    const gemm_input input(device, x, type);
+    const device_block parts = device.scratch(work.parts() * rows * gemm4bit_n * sizeof(float));
+    const uint32_t copies = table_copies_log2(context);
+    device.device().launch((type == NQ_DTYPE_F16 ? gemm4bit_f16_kernels : gemm4bit_bf16_kernels)[variant],
+                           {.grid_x = work.count,
+                            .threads = gemm4bit_threads,
+                            .dynamic_shared_bytes = gemm4bit_shared_bytes(rows, copies, gemm4bit_stages(context.compute_capability()))},
+                           {m.weights(), input.data(), x.rows, input.stride(), e, work, copies, parts.as<float>(), device.tickets()});
+}
+
+// Tensor cores multiply f16, and from compute capability 8.0 on bf16.
+bool has_matrix_product(const device_context& device, nq_dtype type) {
+    return type == NQ_DTYPE_F16 || (type == NQ_DTYPE_BF16 && device.compute_capability() >= 80);
 }
 
 }  // namespace
@@ -49,6 +91,9 @@ void enqueue_linear4bit(cuda_backend& device, const matrix& weights, const tenso
         fail(NQ_STATUS_UNSUPPORTED, "4-bit layers on CUDA compute in f32, f16 or bf16; compute_dtype i8 is there on the CPU only");
     }
     const matrix4bit& m = as_4bit(weights);
+    if (m.in_fragments() && x.rows > gemv4bit_most_rows && has_matrix_product(device.device(), compute_dtype)) {
+        return enqueue_gemm(device, m, view_of(x), compute_dtype, e);
+    }
     for (size_t first = 0; first < x.rows; first += most_rows) {  // one grid each
         const size_t rows = std::min(most_rows, x.rows - first);
         const view part = rows_of(view_of(x), first, rows);

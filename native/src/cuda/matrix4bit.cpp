@@ -56,7 +56,7 @@ weights4bit matrix4bit::weights() const noexcept {
     w.codebook = tables_.as<float>();
     w.rows = f_.rows;
     w.columns = f_.columns;
-    w.blocksize = f_.blocksize;
+    w.blocksize_log2 = static_cast<uint32_t>(std::countr_zero(f_.blocksize));
     if (!nested()) {
         w.absmax = static_cast<const float*>(absmax());
         return w;
@@ -65,9 +65,7 @@ weights4bit matrix4bit::weights() const noexcept {
     w.nested_map = nested_map();
     w.nested_absmax = nested_absmax();
     w.nested_offset = nested_offset_;
-    w.nested_blocksize = f_.nested_blocksize;
-    w.nested_shift =
-        std::has_single_bit(f_.nested_blocksize) ? static_cast<uint32_t>(std::countr_zero(f_.nested_blocksize)) : no_power_of_two;
+    w.nested_blocksize_log2 = static_cast<uint32_t>(std::countr_zero(f_.nested_blocksize));
     return w;
 }
 

@@ -1,11 +1,13 @@
 // Making 4-bit matrices and writing them back, a slice at a time: loading needs little more device memory than the matrix itself.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <vector>
 
 #include "cuda/block_quantization.h"
 #include "cuda/dense_matrix.h"
 #include "cuda/device/fragments4bit.h"
+#include "cuda/fail.h"
 #include "cuda/kernels/matrix4bit.h"
 #include "cuda/linear_layers.h"
 #include "cuda/matrix4bit.h"
@@ -119,6 +121,10 @@ std::shared_ptr<matrix> cuda_backend::quantize_matrix_4bit(const host_weights& s
 }
 
 std::shared_ptr<matrix> cuda_backend::import_4bit(const nq_matrix4bit_storage& storage) {
+    if (storage.nested_blocksize != 0 && !std::has_single_bit(storage.nested_blocksize)) {
+        fail(NQ_STATUS_UNSUPPORTED, "nested_blocksize is %u, expected a power of two on CUDA (checkpoints have 256)",
+             storage.nested_blocksize);
+    }
     auto result = std::make_shared<matrix4bit>(*this, matrix4bit::format{storage.rows, storage.columns, storage.quant_type, storage.dtype,
                                                                          storage.blocksize, storage.nested_blocksize});
     matrix4bit& m = *result;

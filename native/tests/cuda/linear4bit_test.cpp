@@ -78,6 +78,18 @@ TEST_F(linear4bit, many_rows_in_f32_go_in_groups_of_four) {
     }
 }
 
+TEST_F(linear4bit, products_of_many_rows_are_sums_of_rounded_operands_for_every_shape) {
+    for (const shape& s : {shape{5, 1, 64, 64, false, nf4}, shape{7, 15, 96, 32, true, nf4}, shape{8, 65, 320, 64, true, fp4},
+                           shape{16, 130, 576, 64, false, nf4}, shape{17, 64, 128, 128, true, nf4}, shape{31, 129, 192, 32, false, fp4},
+                           shape{33, 200, 256, 64, true, nf4}, shape{65, 66, 128, 64, false, nf4}, shape{6, 70, 4096, 4096, false, nf4},
+                           shape{130, 3, 64, 32, true, fp4}}) {
+        for (nq_dtype compute : {NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+            expect_sums(cuda, scalar, s, NQ_DTYPE_F32, compute);
+            if (s.m < 9) expect_sums(cuda, scalar, s, compute, compute);
+        }
+    }
+}
+
 TEST_F(linear4bit, every_type_of_operands_agrees_with_the_scalar_one) {
     const shape s{2, 70, 128, 64, true, nf4};
     const twin_matrices weights(scalar, cuda, s.n, s.k, normal_values(s.n * s.k, 4), s.type, s.blocksize, s.nested);

@@ -60,7 +60,7 @@ TEST_F(matrix4bit, is_imported_and_exported_bit_for_bit) {
     for (const auto& [rows, columns] :
          {std::pair<size_t, size_t>{1, 1}, {1, 64}, {3, 5}, {16, 128}, {65, 192}, {33, 100}, {7, 4096}, {130, 63}, {64, 32}}) {
         for (uint32_t blocksize : {32u, 64u, 4096u}) {
-            for (uint32_t nested : {0u, 256u, 12u}) {
+            for (uint32_t nested : {0u, 256u, 16u}) {
                 storage_4bit in(rows, columns, NQ_QUANT_TYPE_FP4, NQ_DTYPE_BF16, blocksize, nested);
                 for (uint8_t& b : in.packed) b = static_cast<uint8_t>(generator());  // an odd count keeps even its padding nibble
                 for (uint8_t& b : in.absmax_codes) b = static_cast<uint8_t>(generator());
@@ -123,6 +123,13 @@ TEST_F(matrix4bit, a_weight_that_is_not_finite_is_named_by_its_index) {
         const std::string name = "value at flat index " + std::to_string(66 * columns + 3) + " is NaN";
         EXPECT_EQ(std::string(nq_last_error_message()).rfind(name, 0), 0u) << nq_last_error_message();
     }
+}
+
+TEST_F(matrix4bit, nested_blocks_of_no_power_of_two_are_refused) {
+    const storage_4bit in(1, 64, NQ_QUANT_TYPE_NF4, NQ_DTYPE_F16, 64, 12);
+    matrix weights;
+    EXPECT_EQ(nq_matrix_import_4bit(cuda, &in.view, weights.out()), NQ_STATUS_UNSUPPORTED);
+    EXPECT_NE(std::string(nq_last_error_message()).find("nested_blocksize is 12"), std::string::npos) << nq_last_error_message();
 }
 
 TEST_F(matrix4bit, tells_its_sizes) {

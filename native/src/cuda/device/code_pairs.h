@@ -1,7 +1,7 @@
 // A codebook as a table of pairs in shared memory: entry `byte` holds the f32 values of the two codes of a byte, so that one 8-byte load
-// decodes two weights. The table is there `copies` times, interleaved, lane l reading copy l % copies: with 16 copies (32 KiB) the sixteen
-// lanes that a shared-memory cycle serves never meet in a bank; with 4 (8 KiB) they meet about three at a time, which devices with slow
-// memory do not notice.
+// decodes two weights. The table is there `copies` times, interleaved, lane l reading copy l modulo copies: with 16 copies (32 KiB) the
+// sixteen lanes that a shared-memory cycle serves never meet in a bank; with 4 (8 KiB) they meet about three at a time, which devices with
+// slow memory do not notice.
 #pragma once
 
 #include "cuda/device/numbers.h"
@@ -15,9 +15,9 @@ struct alignas(8) code_pair {
 inline constexpr uint32_t code_bytes = 256;
 
 // By all `threads` of a block; they are to meet in sync_block() before they read.
-NQ_DEVICE void fill_code_pairs(code_pair* table, uint32_t copies, const float* codebook, uint32_t threads) {
-    for (uint32_t i = threadIdx.x; i < code_bytes * copies; i += threads) {
-        const uint32_t byte = i / copies;
+NQ_DEVICE void fill_code_pairs(code_pair* table, uint32_t copies_log2, const float* codebook, uint32_t threads) {
+    for (uint32_t i = threadIdx.x; i < code_bytes << copies_log2; i += threads) {
+        const uint32_t byte = i >> copies_log2;
         table[i] = {codebook[byte >> 4], codebook[byte & 15]};
     }
 }

@@ -9,8 +9,6 @@
 
 namespace nq::cuda {
 
-inline constexpr uint32_t no_power_of_two = 32;
-
 struct weights4bit {
     const uint8_t* codes;         // fragments4bit.h; "flat" matrices: the exchange format
     const float* absmax;          // plain, else null
@@ -20,9 +18,13 @@ struct weights4bit {
     const float* codebook;    // 16 entries
     uint64_t rows, columns;   // N, K
     float nested_offset;
-    uint32_t nested_blocksize;
-    uint32_t nested_shift;  // log2 of nested_blocksize, or no_power_of_two
-    uint32_t blocksize;     // a power of two
+    // Powers of two, both: a division takes a device as long as many products.
+    uint32_t nested_blocksize_log2;
+    uint32_t blocksize_log2;
+
+    NQ_HOST_DEVICE uint32_t blocksize() const { return 1u << blocksize_log2; }
+    // Blocks in a row of a matrix in fragments.
+    NQ_HOST_DEVICE uint64_t groups() const { return columns >> blocksize_log2; }
 };
 
 #if defined(NQ_DEVICE_CODE) || defined(NQ_SIMT)
@@ -30,8 +32,7 @@ struct weights4bit {
 // The absmax behind a code, `block` counted over the flat matrix; `map` may be a copy of nested_map. Product and sum are rounded
 // separately.
 NQ_DEVICE float nested_absmax_of(const weights4bit& w, const float* map, uint32_t code, size_t block) {
-    const size_t nested = w.nested_shift != no_power_of_two ? block >> w.nested_shift : block / w.nested_blocksize;
-    const float scaled = map[code] * w.nested_absmax[nested];
+    const float scaled = map[code] * w.nested_absmax[block >> w.nested_blocksize_log2];
     return scaled + w.nested_offset;
 }
 
@@ -43,7 +44,7 @@ NQ_DEVICE float absmax_of(const weights4bit& w, size_t index, size_t block) {
 // Weight `flat` of a flat matrix, in f32.
 NQ_DEVICE float flat_weight(const weights4bit& w, size_t flat) {
     const uint32_t byte = w.codes[flat / 2], code = flat % 2 == 0 ? byte >> 4 : byte & 15;
-    const size_t block = flat / w.blocksize;
+    const size_t block = flat >> w.blocksize_log2;
     return w.codebook[code] * absmax_of(w, block, block);
 }
 

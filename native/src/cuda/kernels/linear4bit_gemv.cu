@@ -38,7 +38,7 @@ NQ_DEVICE uint32_t word_of(const uint4& v, uint32_t i) { return i == 0 ? v.x : i
 NQ_DEVICE void decode_absmax(const gemv4bit_parameters& p, const float* nested_map, const unit_words& words, uint32_t second,
                              size_t row_tile, size_t group, float (&absmax)[lane_rows]) {
     const weights4bit& w = p.weights;
-    const size_t groups = w.columns / w.blocksize;
+    const size_t groups = w.groups();
     NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) {
         const uint4* const part = words.absmax[second];
         if (w.absmax != nullptr) {
@@ -53,7 +53,7 @@ NQ_DEVICE void decode_absmax(const gemv4bit_parameters& p, const float* nested_m
 }
 
 NQ_DEVICE void load_absmax(const weights4bit& w, size_t row_tile, size_t group, uint4 (&words)[2]) {
-    const size_t first = (row_tile * (w.columns / w.blocksize) + group) * tile_rows + lane() / 4 * lane_rows;
+    const size_t first = (row_tile * w.groups() + group) * tile_rows + lane() / 4 * lane_rows;
     if (w.absmax != nullptr) {
         const auto* from = reinterpret_cast<const uint4*>(w.absmax + first);
         words[0] = from[0];
@@ -71,9 +71,9 @@ NQ_DEVICE void load_unit(const weights4bit& w, size_t row_tile, size_t unit, uni
     NQ_UNROLL for (uint32_t t = 0; t < unit_tiles; t++) {
         if (first + t < tiles) words.codes[t] = load_once(from + t * (tile_bytes / lane_bytes));
     }
-    const size_t group = unit * gemv4bit_unit / w.blocksize;
+    const size_t group = unit * gemv4bit_unit >> w.blocksize_log2;
     load_absmax(w, row_tile, group, words.absmax[0]);
-    if (w.blocksize < gemv4bit_unit && first + unit_tiles / 2 < tiles) load_absmax(w, row_tile, group + 1, words.absmax[1]);
+    if (w.blocksize() < gemv4bit_unit && first + unit_tiles / 2 < tiles) load_absmax(w, row_tile, group + 1, words.absmax[1]);
 }
 
 // Where x[column] of a row lies in shared memory: the columns of a tile in the order of the lanes that need them, four for each.
@@ -100,14 +100,14 @@ NQ_DEVICE void multiply_unit(const gemv4bit_parameters& p, const code_pair* tabl
                              size_t unit, const unit_words& words, float (&total)[rows][lane_rows]) {
     const weights4bit& w = p.weights;
     const size_t tiles = w.columns / tile_columns;
-    const uint32_t copy = lane() % p.table_copies;
+    const uint32_t copies = 1u << p.table_copies_log2, copy = lane() & (copies - 1);
     float absmax[lane_rows], sums[rows][lane_rows];
     NQ_UNROLL for (uint32_t t = 0; t < unit_tiles; t++) {
         if (unit * unit_tiles + t >= tiles) break;
-        const bool first_of_group = t == 0 || (t == unit_tiles / 2 && w.blocksize < gemv4bit_unit);
+        const bool first_of_group = t == 0 || (t == unit_tiles / 2 && w.blocksize() < gemv4bit_unit);
         if (first_of_group) {
             const uint32_t second = t == 0 ? 0 : 1;
-            decode_absmax(p, nested_map, words, second, row_tile, unit * gemv4bit_unit / w.blocksize + second, absmax);
+            decode_absmax(p, nested_map, words, second, row_tile, (unit * gemv4bit_unit >> w.blocksize_log2) + second, absmax);
             NQ_UNROLL for (uint32_t m = 0; m < rows; m++) { NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) sums[m][b] = 0; }
         }
         float xs[rows][4];
@@ -117,7 +117,7 @@ NQ_DEVICE void multiply_unit(const gemv4bit_parameters& p, const code_pair* tabl
         }
         NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) {
             const uint32_t bytes = word_of(words.codes[t], b / 2) >> b % 2 * 16;
-            code_pair low = table[(bytes & 255) * p.table_copies + copy], high = table[(bytes >> 8 & 255) * p.table_copies + copy];
+            code_pair low = table[(bytes & 255) * copies + copy], high = table[(bytes >> 8 & 255) * copies + copy];
             if (type != NQ_DTYPE_F32) {
                 low = widen_pair<type>(round_pair<type>(low.first * absmax[b], low.second * absmax[b]));
                 high = widen_pair<type>(round_pair<type>(high.first * absmax[b], high.second * absmax[b]));
@@ -130,7 +130,7 @@ NQ_DEVICE void multiply_unit(const gemv4bit_parameters& p, const code_pair* tabl
                 sum = fused_multiply_add(high.second, xs[m][3], sum);
             }
         }
-        const bool last_of_group = t == unit_tiles - 1 || (t == unit_tiles / 2 - 1 && w.blocksize < gemv4bit_unit);
+        const bool last_of_group = t == unit_tiles - 1 || (t == unit_tiles / 2 - 1 && w.blocksize() < gemv4bit_unit);
         if (type == NQ_DTYPE_F32 && last_of_group) {
             NQ_UNROLL for (uint32_t m = 0; m < rows; m++) {
                 NQ_UNROLL for (uint32_t b = 0; b < lane_rows; b++) total[m][b] = fused_multiply_add(sums[m][b], absmax[b], total[m][b]);
@@ -147,12 +147,12 @@ NQ_DEVICE void add_quads(const float (&total)[rows][lane_rows], float* sums) {
     NQ_UNROLL for (uint32_t m = 0; m < rows; m++) {
         float half[4], quarter[2];
         NQ_UNROLL for (uint32_t i = 0; i < 4; i++) {
-            const float kept = upper_half ? total[m][4 + i] : total[m][i], given = upper_half ? total[m][i] : total[m][4 + i];
-            half[i] = kept + shuffle_xor(given, 2);
+            const float low = total[m][i], high = total[m][4 + i];
+            half[i] = (upper_half ? high : low) + shuffle_xor(upper_half ? low : high, 2);
         }
         NQ_UNROLL for (uint32_t i = 0; i < 2; i++) {
-            const float kept = upper_quarter ? half[2 + i] : half[i], given = upper_quarter ? half[i] : half[2 + i];
-            quarter[i] = kept + shuffle_xor(given, 1);
+            const float low = half[i], high = half[2 + i];
+            quarter[i] = (upper_quarter ? high : low) + shuffle_xor(upper_quarter ? low : high, 1);
         }
         const uint32_t first = (upper_half ? 4 : 0) + (upper_quarter ? 2 : 0);
         NQ_UNROLL for (uint32_t i = 0; i < 2; i++) sums[m * tile_rows + (first + i) * 8 + lane() / 4] = quarter[i];
@@ -190,7 +190,7 @@ NQ_DEVICE void gemv4bit(const gemv4bit_parameters& p) {
     static_assert(staged_units % gemv4bit_warps == 0);
     NQ_DYNAMIC_SHARED(unsigned char, shared);
     auto* const table = reinterpret_cast<code_pair*>(shared);
-    auto* const nested_map = reinterpret_cast<float*>(table + code_bytes * p.table_copies);
+    auto* const nested_map = reinterpret_cast<float*>(table + (code_bytes << p.table_copies_log2));
     float* const x = nested_map + 256;
     float* const sums = x + gemv4bit_x_floats;
 
@@ -200,7 +200,7 @@ NQ_DEVICE void gemv4bit(const gemv4bit_parameters& p) {
 
     unit_words next{};
     if (begin + warp() < end) load_unit(p.weights, row_tile, begin + warp(), next);
-    fill_code_pairs(table, p.table_copies, p.weights.codebook, gemv4bit_threads);
+    fill_code_pairs(table, p.table_copies_log2, p.weights.codebook, gemv4bit_threads);
     if (p.weights.absmax == nullptr) nested_map[threadIdx.x] = p.weights.nested_map[threadIdx.x];
 
     float total[rows][lane_rows] = {};

@@ -16,15 +16,15 @@ struct gemv4bit_parameters {
     weights4bit weights;  // in fragments
     view x;               // [M, K]
     epilogue e;
-    uint32_t table_copies;  // of the pair table: 16 or 4
-    uint32_t splits;        // parts that K is cut into
-    float* parts;           // splits > 1: [blocks of the grid][rows of x][64]
-    uint32_t* tickets;      // splits > 1: one per row tile and group of rows of x, zero
+    uint32_t table_copies_log2;  // of the pair table, 16 or 4
+    uint32_t splits;             // parts that K is cut into
+    float* parts;                // splits > 1: [blocks of the grid][rows of x][64]
+    uint32_t* tickets;           // splits > 1: one per row tile and group of rows of x, zero
 };
 
 // Bytes of dynamic shared memory: pair table, nested map, x, sums of the warps.
-constexpr uint32_t gemv4bit_shared_bytes(uint32_t rows, uint32_t table_copies) {
-    return 256 * 8 * table_copies + 256 * 4 + gemv4bit_x_floats * 4 + gemv4bit_warps * rows * 64 * 4;
+constexpr uint32_t gemv4bit_shared_bytes(uint32_t rows, uint32_t table_copies_log2) {
+    return (256 * 8 << table_copies_log2) + 256 * 4 + gemv4bit_x_floats * 4 + gemv4bit_warps * rows * 64 * 4;
 }
 
 // For 1, 2 and 4 rows of x, by compute type.

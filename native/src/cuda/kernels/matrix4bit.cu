@@ -55,7 +55,7 @@ NQ_KERNEL(nq_dequantize_matrix4bit, dequantize_matrix4bit_parameters, matrix4bit
             value = flat_weight(w, row * w.columns + column);
         } else {
             const uint32_t byte = w.codes[fragments4bit::code_byte(row, column / 2, w.columns)];
-            const size_t groups = w.columns / w.blocksize, group = column / w.blocksize;
+            const size_t groups = w.groups(), group = column >> w.blocksize_log2;
             value = w.codebook[column % 2 == 0 ? byte >> 4 : byte & 15] *
                     absmax_of(w, fragments4bit::absmax_index(row, group, groups), row * groups + group);
         }
