@@ -14,6 +14,7 @@ internal static class FailureMessage
         {
             NativeLibraryLoadException => $"{failure.Message}\n'nativequant doctor' shows what this machine offers.",
             DeviceNotAvailableException => $"{Sentence(message)} Use --device cpu; 'nativequant doctor' says what was found.",
+            DeviceLostException => message,
             NativeQuantOutOfMemoryException => $"{Sentence(message)} Try fewer bits (--load-in-4bit) or close other programs.",
             InvalidWeightsException or CheckpointException or ConfigurationException or TokenizerFormatException => message,
             UnauthorizedAccessException => $"{Sentence(message)} Check the permissions.",

@@ -9,7 +9,9 @@ internal sealed class PackageContentTests
 {
     private const string Runtime = "NativeQuant.Runtime.linux-x64";
 
-    private static readonly string[] Packages = ["NativeQuant", "NativeQuant.Models", "NativeQuant.Cli", Runtime];
+    private const string CudaRuntime = "NativeQuant.Runtime.Cuda.linux-x64";
+
+    private static readonly string[] Packages = ["NativeQuant", "NativeQuant.Models", "NativeQuant.Cli", Runtime, CudaRuntime];
 
     private static readonly string[] Libraries = ["NativeQuant", "NativeQuant.Models"];
 
@@ -39,23 +41,33 @@ internal sealed class PackageContentTests
     public void A_library_package_has_symbols(string package) =>
         Assert.That(PackageFeed.EntriesOf(package, "snupkg"), Does.Contain($"lib/net10.0/{package}.pdb"));
 
-    [Test]
-    public void The_runtime_package_holds_the_native_library_alone() =>
+    [TestCase(Runtime, "libnativequant.so")]
+    [TestCase(CudaRuntime, "libnativequant_cuda.so")]
+    public void A_runtime_package_holds_its_native_library_alone(string package, string library) =>
         Assert.That(
-            PackageFeed.EntriesOf(Runtime).Where(static entry => entry.Contains('/') && !entry.StartsWith("_rels/", StringComparison.Ordinal) && !entry.StartsWith("package/", StringComparison.Ordinal)),
-            Is.EqualTo(new[] { "runtimes/linux-x64/native/libnativequant.so" }));
+            PackageFeed.EntriesOf(package).Where(static entry => entry.Contains('/') && !entry.StartsWith("_rels/", StringComparison.Ordinal) && !entry.StartsWith("package/", StringComparison.Ordinal)),
+            Is.EqualTo(new[] { $"runtimes/linux-x64/native/{library}" }));
 
     [Test]
-    public void The_packaged_library_is_the_one_that_was_built_and_tested()
+    public void The_package_of_the_cuda_library_is_tens_of_megabytes_at_most()
     {
-        string built = Path.Combine(Repository.Root, "build", "release", "native", "libnativequant.so");
+        long bytes = new FileInfo(PackageFeed.PathOf(CudaRuntime)).Length;
+        TestContext.Out.WriteLine($"{CudaRuntime}: {bytes / 1024.0 / 1024:0.0} MiB");
+        Assert.That(bytes, Is.LessThan(50L << 20));
+    }
+
+    [TestCase(Runtime, "libnativequant.so")]
+    [TestCase(CudaRuntime, "libnativequant_cuda.so")]
+    public void The_packaged_library_is_the_one_that_was_built_and_tested(string package, string library)
+    {
+        string built = Path.Combine(Repository.Root, "build", "release", "native", library);
         if (!File.Exists(built))
         {
             Assert.Ignore("The packages were made elsewhere: no library in build/release.");
         }
         using TemporaryFolder folder = new();
-        string packaged = folder.Combine("libnativequant.so");
-        PackageFeed.Extract(Runtime, "runtimes/linux-x64/native/libnativequant.so", packaged);
+        string packaged = folder.Combine(library);
+        PackageFeed.Extract(package, $"runtimes/linux-x64/native/{library}", packaged);
 
         Assert.That(File.ReadAllBytes(packaged), Is.EqualTo(File.ReadAllBytes(built)));
     }

@@ -45,6 +45,20 @@ public class NativeLibraryTests
     }
 
     [Test]
+    public void The_cuda_library_is_found_beside_it_or_where_the_host_keeps_native_assets()
+    {
+        NativeLibrarySearch search = Nowhere() with { HostDirectories = ["/nowhere", _folder] };
+        Assert.That(search.FindCudaLibrary(Library), Is.Null, "there is none");
+        string hosted = Path.Combine(_folder, Here.CudaFileName);
+        File.WriteAllText(hosted, "");
+        Assert.That(search.FindCudaLibrary(Library), Is.EqualTo(hosted));
+        string beside = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "beside")).FullName, Here.CudaFileName);
+        File.WriteAllText(beside, "");
+        Assert.That(search.FindCudaLibrary(Path.Combine(_folder, "beside", Here.FileName)), Is.EqualTo(beside));
+        Assert.That(search.FindCudaLibrary(Here.FileName), Is.EqualTo(hosted), "loaded by the operating system's own search");
+    }
+
+    [Test]
     public void The_variable_may_name_the_file_or_its_folder()
     {
         string renamed = Path.Combine(_folder, "renamed");

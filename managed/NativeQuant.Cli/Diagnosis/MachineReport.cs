@@ -18,6 +18,7 @@ internal sealed class MachineReport
     private string? _chosen;
     private int _threads;
     private string? _cpuProblem;
+    private IReadOnlyList<CudaDevice> _gpus = [];
     private string? _gpu;
     private string? _gpuProblem;
 
@@ -37,8 +38,22 @@ internal sealed class MachineReport
             return report;
         }
         (report._chosen, report._threads, report._cpuProblem) = TryOpen("cpu");
-        (report._gpu, _, report._gpuProblem) = TryOpen("cuda:0");
+        report.CollectGpus();
         return report;
+    }
+
+    private void CollectGpus()
+    {
+        try
+        {
+            _gpus = NativeRuntime.CudaDevices;
+        }
+        catch (NativeQuantException problem)
+        {
+            _gpuProblem = problem.Message;
+            return;
+        }
+        (_gpu, _, _gpuProblem) = TryOpen("cuda:0");
     }
 
     private void CollectLibrary()
@@ -83,6 +98,11 @@ internal sealed class MachineReport
         }
         Line("chosen", _chosen is null ? _cpuProblem! : $"{_chosen}, {_threads} threads");
         Line("memory", _memory is { } memory ? $"{Units.Bytes(memory.AvailableBytes)} available of {Units.Bytes(memory.TotalBytes)}" : "unknown");
+        for (int i = 0; i < _gpus.Count; i++)
+        {
+            CudaDevice gpu = _gpus[i];
+            Line($"cuda:{i}", $"{gpu.Name}: compute capability {gpu.ComputeCapability}, {gpu.Multiprocessors} multiprocessors, {Units.Bytes(gpu.MemoryBytes)}, driver for CUDA {gpu.DriverVersion}");
+        }
         Line("gpu", _gpu ?? $"none: {_gpuProblem}");
 
         void Line(string label, string text) => output.WriteLine($"{label,-16}{text}");
@@ -109,9 +129,26 @@ internal sealed class MachineReport
         writer.WriteEndObject();
         WriteCpu(writer);
         WriteMemory(writer);
+        WriteGpu(writer);
+    }
+
+    private void WriteGpu(Utf8JsonWriter writer)
+    {
         writer.WriteStartObject("gpu");
         writer.WriteBoolean("available", _gpu is not null);
         writer.WriteString(_gpu is null ? "reason" : "implementation", _gpu ?? _gpuProblem);
+        writer.WriteStartArray("devices");
+        foreach (CudaDevice gpu in _gpus)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", gpu.Name);
+            writer.WriteString("compute_capability", gpu.ComputeCapability.ToString());
+            writer.WriteNumber("multiprocessors", gpu.Multiprocessors);
+            writer.WriteNumber("memory_bytes", gpu.MemoryBytes);
+            writer.WriteString("cuda_version", gpu.DriverVersion.ToString());
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
         writer.WriteEndObject();
     }
 

@@ -7,14 +7,14 @@ internal sealed class DeviceSelection
 {
     private readonly Option<string> _device = new("--device")
     {
-        Description = "Device that holds and runs the model.",
+        Description = "Device that holds and runs the model: cpu, or cuda:N for the N-th CUDA device.",
         HelpName = "name",
         DefaultValueFactory = static _ => "cpu",
     };
 
     private readonly Option<int> _threads = new("--threads")
     {
-        Description = "Threads the device may use; 0: every processor this process may use.",
+        Description = "Threads the processor may use; 0: every processor this process may use.",
         HelpName = "count",
         DefaultValueFactory = static _ => 0,
     };

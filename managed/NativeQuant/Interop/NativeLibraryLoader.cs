@@ -23,10 +23,16 @@ internal static class NativeLibraryLoader
                 return loaded;
             }
 
-            loaded = NativeLibrarySearch.OfThisProcess().Load();
+            var search = NativeLibrarySearch.OfThisProcess();
+            loaded = search.Load();
             NativeLibrary.SetDllImportResolver(
                 typeof(NativeLibraryLoader).Assembly,
                 (name, _, _) => name == NativeMethods.Library ? loaded.Handle : 0);
+            if (search.FindCudaLibrary(loaded.Path) is { } cuda)
+            {
+                Errors.ThrowIfFailed(NativeMethods.nq_cuda_set_library(cuda));
+            }
+
             _loaded = loaded;
             return loaded;
         }

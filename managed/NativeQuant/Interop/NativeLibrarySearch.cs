@@ -21,6 +21,8 @@ internal sealed record NativeLibrarySearch
 
     public required string FileName { get; init; }
 
+    public required string CudaFileName { get; init; }
+
     public IReadOnlyList<string> HostDirectories { get; init; } = [];
 
     public Version Wanted { get; init; } = new(NativeMethods.AbiVersionMajor, NativeMethods.AbiVersionMinor);
@@ -30,7 +32,8 @@ internal sealed record NativeLibrarySearch
         OverridePath = Environment.GetEnvironmentVariable(NativeLibraryLoader.PathVariable),
         BaseDirectory = AppContext.BaseDirectory,
         RuntimeIdentifier = PortableRuntimeIdentifier(),
-        FileName = PlatformFileName(),
+        FileName = PlatformFileName(NativeMethods.Library),
+        CudaFileName = PlatformFileName($"{NativeMethods.Library}_cuda"),
         HostDirectories = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(
             Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries),
     };
@@ -52,6 +55,20 @@ internal sealed record NativeLibrarySearch
         throw Errors.NativeLibraryNotLoaded(RuntimeIdentifier, FileName, Wanted, attempts, isOverride: !string.IsNullOrEmpty(OverridePath));
     }
 
+    /// <summary>The CUDA library beside the native library or in the other places of the search; null: there is none.</summary>
+    public string? FindCudaLibrary(string loadedPath)
+    {
+        IEnumerable<string> directories = Directories;
+        if (Path.GetDirectoryName(loadedPath) is { Length: > 0 } beside)
+        {
+            directories = directories.Prepend(beside);
+        }
+
+        return directories.Select(directory => Path.GetFullPath(Path.Combine(directory, CudaFileName))).FirstOrDefault(File.Exists);
+    }
+
+    private IEnumerable<string> Directories => [BaseDirectory, Path.Combine(BaseDirectory, "runtimes", RuntimeIdentifier, "native"), .. HostDirectories];
+
     private IEnumerable<string> Candidates()
     {
         if (!string.IsNullOrEmpty(OverridePath))
@@ -60,8 +77,7 @@ internal sealed record NativeLibrarySearch
             return [Directory.Exists(path) ? Path.Combine(path, FileName) : path];
         }
 
-        IEnumerable<string> directories = [BaseDirectory, Path.Combine(BaseDirectory, "runtimes", RuntimeIdentifier, "native"), .. HostDirectories];
-        return directories.Select(directory => Path.GetFullPath(Path.Combine(directory, FileName))).Append(FileName).Distinct();
+        return Directories.Select(directory => Path.GetFullPath(Path.Combine(directory, FileName))).Append(FileName).Distinct();
     }
 
     private LoadedNativeLibrary? Try(string path, out string outcome)
@@ -120,10 +136,10 @@ internal sealed record NativeLibrarySearch
         return lines.Length > 1 ? string.Join("; ", lines.Skip(1)) : message;
     }
 
-    private static string PlatformFileName() =>
-        OperatingSystem.IsWindows() ? $"{NativeMethods.Library}.dll"
-        : OperatingSystem.IsMacOS() ? $"lib{NativeMethods.Library}.dylib"
-        : $"lib{NativeMethods.Library}.so";
+    private static string PlatformFileName(string library) =>
+        OperatingSystem.IsWindows() ? $"{library}.dll"
+        : OperatingSystem.IsMacOS() ? $"lib{library}.dylib"
+        : $"lib{library}.so";
 
     // Packages use portable identifiers; what the runtime reports may name a distribution.
     private static string PortableRuntimeIdentifier()
