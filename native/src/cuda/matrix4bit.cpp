@@ -1,6 +1,7 @@
 #include "cuda/matrix4bit.h"
 
 #include <bit>
+#include <vector>
 
 #include "cuda/device/fragments4bit.h"
 #include "formats/codebooks.h"
@@ -34,6 +35,10 @@ matrix4bit::matrix4bit(cuda_backend& device, const format& f)
       absmax_(device.scratch(absmax_count(f) * (f.nested_blocksize == 0 ? sizeof(float) : 1))),
       tables_(device.scratch(table_floats(f) * sizeof(float))) {
     device.write(tables_.address(), formats::codebook_4bit(f.quant_type), 16 * sizeof(float));
+    if (nested()) {  // padding rows are decoded with the rest
+        const std::vector<float> padding(table_floats(f) - 16 - 256 - nested_blocks());
+        if (!padding.empty()) device.write(nested_absmax() + nested_blocks(), padding.data(), padding.size() * sizeof(float));
+    }
 }
 
 nq_matrix_info matrix4bit::info() const noexcept {

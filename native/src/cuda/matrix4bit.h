@@ -17,7 +17,7 @@ public:
         uint32_t nested_blocksize;  // 0: plain f32 absmax
     };
 
-    // Everything but the codebook is undefined until it is written.
+    // Everything but the codebook and the nested absmax of padding is undefined until it is written.
     matrix4bit(cuda_backend& device, const format& f);
 
     nq_matrix_info info() const noexcept override;

@@ -45,8 +45,7 @@ NQ_DEVICE void decode_absmax(const gemv4bit_parameters& p, const float* nested_m
             absmax[b] = float_of(word_of(part[b / 4], b % 4));
         } else {
             const uint32_t code = word_of(part[0], b / 4) >> b % 4 * 8 & 255;
-            size_t row = row_tile * tile_rows + 8 * b + lane() / 4;
-            if (row >= w.rows) row = w.rows - 1;  // padding has no absmax of its own to be decoded with
+            const size_t row = row_tile * tile_rows + 8 * b + lane() / 4;
             absmax[b] = nested_absmax_of(w, nested_map, code, row * groups + group);
         }
     }
