@@ -123,14 +123,16 @@ checker::where checker::locate(unsigned thread, const void* address, size_t byte
             if (offset >= from && offset + bytes <= to) return {&shared_, offset, true};
         }
         current.me = &current.fibers[thread];
-        fail(site, "%s of %zu bytes out of bounds of every array in shared memory", write ? "write" : "read", bytes);
+        fail(site, "the checked build finds a %s of %zu bytes out of bounds of every array in shared memory", write ? "write" : "read",
+             bytes);
     }
     if (allocation* a = device_.find(begin); a != nullptr && begin + bytes <= a->end) return {a->cells.get(), begin - a->begin, false};
     const auto parameters = reinterpret_cast<uintptr_t>(parameters_);
     if (current.on_stack(address) || (begin >= image_begin_ && begin + bytes <= image_end_)) return {nullptr, 0, false};
     if (!write && begin >= parameters && begin + bytes <= parameters + kernel_->parameter_bytes) return {nullptr, 0, false};
     current.me = &current.fibers[thread];
-    fail(site, "%s of %zu bytes at %p, out of bounds of every allocation of the device", write ? "write" : "read", bytes, address);
+    fail(site, "the checked build finds a %s of %zu bytes at %p, out of bounds of every allocation of the device", write ? "write" : "read",
+         bytes, address);
 }
 
 void checker::access(const void* address, size_t bytes, bool write, bool unaligned, const void* site) {
@@ -139,7 +141,7 @@ void checker::access(const void* address, size_t bytes, bool write, bool unalign
     const where w = locate(thread, address, bytes, write, site);
     if (w.cells == nullptr) return;
     if (!unaligned && reinterpret_cast<uintptr_t>(address) % bytes != 0)
-        fail(site, "misaligned %s of %zu bytes", write ? "write" : "read", bytes);
+        fail(site, "the checked build finds a misaligned %s of %zu bytes", write ? "write" : "read", bytes);
     check(thread, address, bytes, write ? access_kind::write : access_kind::read, site);
 }
 
