@@ -1,4 +1,6 @@
 // Dense layers: which kernel for which shape and types.
+#include "cuda/dense_linear.h"
+
 #include <algorithm>
 
 #include "cuda/dense_matrix.h"
@@ -36,70 +38,78 @@ bool in_whole_chunks(const tensor& x) {
     return reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.row_stride % 8 == 0 && x.columns % 8 == 0;
 }
 
-void enqueue_gemm(cuda_backend& device, const view& weights, const tensor& x, const epilogue& e) {
-    const bool both_f16 = weights.dtype == NQ_DTYPE_F16 && x.dtype == NQ_DTYPE_F16;
-    const nq_dtype operand = both_f16 ? NQ_DTYPE_F16 : NQ_DTYPE_BF16;
+}  // namespace
+
+std::optional<nq_dtype> dense_activations::type_for(cuda_backend& device, const matrix& weights, const tensor& x) {
+    const nq_dtype held = weights.info().dtype;
+    if (x.rows <= dense_gemv_most_x_rows || held == NQ_DTYPE_F32) return {};
+    if (held == NQ_DTYPE_F16 && x.dtype == NQ_DTYPE_F16) return NQ_DTYPE_F16;
+    if (device.device().compute_capability() < 80) return {};  // has none of bf16
+    return NQ_DTYPE_BF16;
+}
+
+dense_activations::dense_activations(cuda_backend& device, const tensor& x, nq_dtype type)
+    : type_(type), parts_(type == NQ_DTYPE_F16 ? 1 : parts_of(x.dtype)) {
+    if (x.dtype == type && in_whole_chunks(x)) {
+        data_ = static_cast<const uint16_t*>(x.data);
+        stride_ = x.row_stride;
+        columns_ = x.columns;
+        return;
+    }
+    stride_ = columns_ = dense_stride(x.columns);
+    made_.emplace(device.blocks(), parts_ * x.rows * stride_ * sizeof(uint16_t));
+    data_ = made_->as<const uint16_t>();
+    constexpr size_t most_grid_y = 65535;
+    const launch_shape shape{.grid_x = tiles_of(stride_, 4 * activation_parts_threads),
+                             .grid_y = static_cast<unsigned>(std::min(x.rows, most_grid_y)),
+                             .threads = activation_parts_threads};
+    device.device().launch(activation_parts_kernel, shape, {view_of(x), made_->as<uint16_t>(), stride_, parts_, type});
+}
+
+void enqueue_linear(cuda_backend& device, const matrix& weights, const dense_activations& x, const epilogue& e) {
+    const view w = as_dense(weights).weights();
     dense_gemm_parameters p{};
-    p.x_parts = both_f16 ? 1 : parts_of(x.dtype);
-    p.weights = static_cast<const uint16_t*>(weights.data);
-    p.weight_stride = weights.row_stride;
-    p.weights_in_parts = weights.dtype != operand;
-    p.rows = static_cast<uint32_t>(x.rows);
-    p.columns = static_cast<uint32_t>(weights.rows);
-    p.slices = static_cast<uint32_t>(weights.row_stride / slice_columns);
+    p.x = x.data();
+    p.x_stride = x.stride();
+    p.x_parts = x.parts();
+    p.x_columns = static_cast<uint32_t>(x.columns());
+    p.weights = static_cast<const uint16_t*>(w.data);
+    p.weight_stride = w.row_stride;
+    p.weights_in_parts = w.dtype != x.type();
+    p.rows = static_cast<uint32_t>(e.y.rows);
+    p.columns = static_cast<uint32_t>(w.rows);
+    p.slices = static_cast<uint32_t>(w.row_stride / slice_columns);
     p.e = e;
 
-    const bool as_it_is = x.dtype == operand && in_whole_chunks(x);
-    const device_block parts = device.scratch(as_it_is ? 16 : p.x_parts * x.rows * weights.row_stride * sizeof(uint16_t));
-    if (as_it_is) {
-        p.x = static_cast<const uint16_t*>(x.data);
-        p.x_stride = x.row_stride;
-        p.x_columns = static_cast<uint32_t>(x.columns);
-    } else {
-        p.x = parts.as<uint16_t>();
-        p.x_stride = weights.row_stride;
-        p.x_columns = static_cast<uint32_t>(weights.row_stride);
-        constexpr size_t most_grid_y = 65535;
-        const launch_shape shape{.grid_x = tiles_of(p.x_stride, 4 * activation_parts_threads),
-                                 .grid_y = static_cast<unsigned>(std::min(x.rows, most_grid_y)),
-                                 .threads = activation_parts_threads};
-        device.device().launch(activation_parts_kernel, shape, {view_of(x), parts.as<uint16_t>(), p.x_stride, p.x_parts, operand});
-    }
-
     // The largest tile that is not mostly empty.
-    const dense_gemm_tile& tile = dense_gemm_tiles[x.rows <= 16 ? 0 : x.rows <= 64 ? 1 : 2];
+    const dense_gemm_tile& tile = dense_gemm_tiles[p.rows <= 16 ? 0 : p.rows <= 64 ? 1 : 2];
     const bool async = device.device().compute_capability() >= 80;
     launch_shape shape{
-        .grid_x = tiles_of(x.rows, tile.rows),
-        .grid_y = tiles_of(weights.rows, dense_gemm_columns),
+        .grid_x = tiles_of(p.rows, tile.rows),
+        .grid_y = tiles_of(p.columns, dense_gemm_columns),
         .threads = dense_gemm_threads,
         .dynamic_shared_bytes = (tile.rows * p.x_parts + dense_gemm_columns) * slice_row_bytes * (async ? dense_gemm_stages : 2)};
     // Parts of K for the multiprocessors that the tiles leave without work, as long as a part is worth its partial sums.
     constexpr unsigned least_slices = 8;
     const unsigned tiles = shape.grid_x * shape.grid_y;
     shape.grid_z = std::max(1u, std::min(device.device().multiprocessors() / tiles, p.slices / least_slices));
-    const size_t count = x.rows * weights.rows;
-    const device_block partial_sums = device.scratch(shape.grid_z > 1 ? shape.grid_z * count * sizeof(float) : 16);
-    if (shape.grid_z > 1) p.partial_sums = partial_sums.as<float>();
-    device.device().launch(both_f16 ? tile.f16 : tile.bf16, shape, p);
+    const size_t count = e.y.rows * e.y.columns;
+    std::optional<device_block> partial_sums;
+    if (shape.grid_z > 1) p.partial_sums = partial_sums.emplace(device.blocks(), shape.grid_z * count * sizeof(float)).as<float>();
+    device.device().launch(x.type() == NQ_DTYPE_F16 ? tile.f16 : tile.bf16, shape, p);
     if (shape.grid_z > 1) {
         device.device().launch(dense_reduce_kernel, {.grid_x = tiles_of(count, dense_gemm_threads), .threads = dense_gemm_threads},
                                {p.partial_sums, shape.grid_z, e});
     }
 }
 
-}  // namespace
-
 void enqueue_linear(cuda_backend& device, const matrix& weights, const tensor& x, const epilogue& e) {
-    const view w = as_dense(weights).weights();
-    const bool tensor_cores =
-        w.dtype != NQ_DTYPE_F32 && (device.device().compute_capability() >= 80 || (w.dtype == NQ_DTYPE_F16 && x.dtype == NQ_DTYPE_F16));
-    if (x.rows <= dense_gemv_most_x_rows) {
-        enqueue_gemv(device, w, x, e);
-    } else if (tensor_cores) {
-        enqueue_gemm(device, w, x, e);
+    if (const auto type = dense_activations::type_for(device, weights, x)) {
+        enqueue_linear(device, weights, dense_activations(device, x, *type), e);
+    } else if (x.rows <= dense_gemv_most_x_rows) {
+        enqueue_gemv(device, as_dense(weights).weights(), x, e);
     } else {
-        enqueue_gemm_f32(device, w, x, e);
+        enqueue_gemm_f32(device, as_dense(weights).weights(), x, e);
     }
 }
 

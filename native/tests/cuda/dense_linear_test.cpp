@@ -27,6 +27,7 @@ TEST_F(dense_linear, sums_of_integers_are_exact_for_every_pair_of_types_and_ever
     for (nq_dtype w_type : floating_types) {
         for (nq_dtype x_type : floating_types) {
             for (size_t m : few_rows) {
+                if (checked_build() && m % 2 == 0 && m != 130) continue;
                 const shape s = m == 5 ? shape{130, 600} : m % 2 == 0 ? shape{9, 40} : shape{131, 71};  // 600: parts of K
                 const std::vector<float> w = random_integers(s.n * s.k, 1, 8), x = random_integers(m * s.k, 2, 8),
                                          bias = random_integers(s.n, 3, 100);
