@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ captured_node capture(const kernel_node_parameters& p) {
 bool failed = false;  // a launch has: nothing works any more
 
 result run(const simt::kernel_registration& kernel, dim3 grid, dim3 block, size_t shared_bytes, const void* parameters) {
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
     if (failed) return launch_failed;
     try {
         simt::launch(kernel, grid, block, shared_bytes, parameters);
