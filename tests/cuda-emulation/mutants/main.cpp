@@ -61,9 +61,11 @@ private:
                                          program + "' --gtest_fail_fast --gtest_filter='" + mutant_.filter + "'",
                                      log_of(t));
         const std::string output = output_of(t);
-        if (output.find("[ RUN      ]") == std::string::npos || output.find("[  SKIPPED ]") != std::string::npos)
+        const bool failed = status == timed_out || status > 128 || output.find("[  FAILED  ]") != std::string::npos;
+        // After a failure the tests that would follow count as skipped.
+        if (output.find("[ RUN      ]") == std::string::npos || (!failed && output.find("[  SKIPPED ]") != std::string::npos))
             throw out_of_date(mutant_.name + ": no test runs, see " + log_of(t).string());
-        return status == timed_out || status > 128 || output.find("[  FAILED  ]") != std::string::npos;
+        return failed;
     }
 
     const mutant& mutant_;
