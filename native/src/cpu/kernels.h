@@ -75,6 +75,11 @@ struct kernels {
     void (*interleave_rows)(const void* rows, size_t stride, size_t valid, size_t count, size_t width, void* panel);
     // The same for count dwords of eight packed codes each (high nibble first), which get the nibble order of panels4bit.
     void (*interleave_codes_4bit)(const uint8_t* rows, size_t stride, size_t valid, size_t count, uint32_t* nibbles);
+    // 16 rows of n values (whole blocks of up to 4096) at once, `stride` values apart: their codes as quantize_4bit and
+    // interleave_codes_4bit leave them, absmax of block b of row r at absmax[r * absmax_stride + b]. nibbles lie on a 64-byte boundary.
+    // False as quantize_4bit. Null where those two are as fast.
+    bool (*quantize_panel_4bit)(const void* source, size_t stride, nq_dtype dtype, size_t n, uint32_t blocksize, nq_quant_type type,
+                                uint32_t* nibbles, float* absmax, size_t absmax_stride);
 
     // --- linear: y[m][n] for the panels panel_begin <= p < panel_end and all M rows of x; bias (N values) may be null
     void (*linear)(const dense_panels& weights, const float* x, size_t m, size_t x_stride, const float* bias, float* y, size_t y_stride,

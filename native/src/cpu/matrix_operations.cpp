@@ -14,36 +14,88 @@ namespace {
 
 flat_values flat(const host_weights& source) { return {source.data, source.dtype, source.rows * source.columns}; }
 
-// Codes and absmax of a matrix whose rows are whole numbers of blocks, a piece of 16 rows at a time. absmax goes to `waiting` in flat order
-// or, if that is null, to its place in the matrix.
-void quantize_panels(cpu_backend& device, const host_weights& source, matrix4bit& weights, float* waiting) {
-    const kernels& k = device.kernel();
-    const uint32_t blocksize = weights.layout().blocksize;
-    const size_t columns = source.columns, size = element_size(source.dtype);
-    constexpr size_t piece = 4096;  // whole blocks; rows in one go are read faster than side by side
-    first_index bad;
-    device.parallel(panel_count(source.rows), 4 * panel_rows * columns, [&](size_t begin, size_t end, uint32_t) {
+constexpr size_t piece = 4096;  // columns, whole blocks of any size
+
+// Codes and absmax of a matrix whose rows are whole numbers of blocks, a panel at a time. absmax goes to `waiting` in flat order or, if
+// that is null, to its place in the matrix.
+class panel_quantizer {
+public:
+    panel_quantizer(const kernels& k, const host_weights& source, matrix4bit& weights, float* waiting)
+        : k_(k), source_(source), weights_(weights), waiting_(waiting), blocksize_(weights.layout().blocksize) {}
+
+    void quantize(size_t panel) {
+        const size_t valid = std::min(panel_rows, source_.rows - panel * panel_rows);
+        // Rows in one go are read faster than side by side, but absmax without a place of its own waits on the stack.
+        const bool at_once = valid == panel_rows && k_.quantize_panel_4bit != nullptr;
+        const size_t step = at_once && waiting_ != nullptr ? source_.columns : piece;
+        for (size_t c = 0; c < source_.columns; c += step) {
+            const size_t n = std::min(step, source_.columns - c);
+            if (at_once)
+                quantize_rows_at_once(panel, c, n);
+            else
+                quantize_rows(panel, valid, c, n);
+        }
+    }
+
+    void check() const {
+        if (bad_.found()) fail_not_finite(flat(source_), bad_.get());
+    }
+
+private:
+    size_t element(size_t panel, size_t row, size_t column) const { return (panel * panel_rows + row) * source_.columns + column; }
+    const char* values(size_t element) const { return static_cast<const char*>(source_.data) + element * element_size(source_.dtype); }
+
+    void quantize_rows_at_once(size_t panel, size_t c, size_t n) {
+        float statistics[panel_rows * piece / 32];
+        const size_t first = element(panel, 0, c), groups = n / blocksize_;
+        float* absmax = waiting_ != nullptr ? waiting_ + first / blocksize_ : statistics;
+        const size_t stride = waiting_ != nullptr ? source_.columns / blocksize_ : groups;
+        if (!k_.quantize_panel_4bit(values(first), source_.columns, source_.dtype, n, blocksize_, weights_.layout().quant_type,
+                                    weights_.panel_codes(panel, c), absmax, stride)) {
+            for (size_t r = 0; r < panel_rows; r++) find_bad(element(panel, r, c), n);
+        }
+        if (waiting_ != nullptr) return;
+        for (size_t r = 0; r < panel_rows; r++) place_absmax(element(panel, r, c), absmax + r * stride, groups);
+    }
+
+    void quantize_rows(size_t panel, size_t valid, size_t c, size_t n) {
         uint8_t packed[panel_rows * (piece / 2 + 64)];  // 64: else the rows share the same sets of the first-level cache
         float statistics[piece / 32];
-        for (size_t panel = begin; panel < end; panel++) {
-            const size_t valid = std::min(panel_rows, source.rows - panel * panel_rows);
-            for (size_t c = 0; c < columns; c += piece) {
-                const size_t n = std::min(piece, columns - c), stride = n / 2 + 64;
-                for (size_t r = 0; r < valid; r++) {
-                    const size_t first = (panel * panel_rows + r) * columns + c, block = first / blocksize;
-                    float* absmax = waiting != nullptr ? waiting + block : statistics;
-                    if (!k.quantize_4bit(static_cast<const char*>(source.data) + first * size, source.dtype, n, blocksize,
-                                         weights.layout().quant_type, packed + r * stride, absmax))
-                        bad.offer(first + index_of_not_finite(k, flat(source), first, n));
-                    if (waiting != nullptr) continue;
-                    float* in_place = weights.absmax() + weights.absmax_index(block);
-                    for (size_t i = 0; i < n / blocksize; i++) in_place[i * panel_rows] = statistics[i];
-                }
-                k.interleave_codes_4bit(packed, stride, valid, n / 8, weights.panel_codes(panel, c));
-            }
+        const size_t stride = n / 2 + 64;
+        for (size_t r = 0; r < valid; r++) {
+            const size_t first = element(panel, r, c);
+            float* absmax = waiting_ != nullptr ? waiting_ + first / blocksize_ : statistics;
+            if (!k_.quantize_4bit(values(first), source_.dtype, n, blocksize_, weights_.layout().quant_type, packed + r * stride, absmax))
+                find_bad(first, n);
+            if (waiting_ == nullptr) place_absmax(first, absmax, n / blocksize_);
         }
+        k_.interleave_codes_4bit(packed, stride, valid, n / 8, weights_.panel_codes(panel, c));
+    }
+
+    void place_absmax(size_t first, const float* absmax, size_t count) {
+        float* in_place = weights_.absmax() + weights_.absmax_index(first / blocksize_);
+        for (size_t i = 0; i < count; i++) in_place[i * panel_rows] = absmax[i];
+    }
+
+    void find_bad(size_t first, size_t n) {
+        const size_t index = index_of_not_finite(k_, flat(source_), first, n);
+        if (index < n) bad_.offer(first + index);
+    }
+
+    const kernels& k_;
+    const host_weights& source_;
+    matrix4bit& weights_;
+    float* const waiting_;
+    const uint32_t blocksize_;
+    first_index bad_;
+};
+
+void quantize_panels(cpu_backend& device, const host_weights& source, matrix4bit& weights, float* waiting) {
+    panel_quantizer quantizer(device.kernel(), source, weights, waiting);
+    device.parallel(panel_count(source.rows), 4 * panel_rows * source.columns, [&](size_t begin, size_t end, uint32_t) {
+        for (size_t panel = begin; panel < end; panel++) quantizer.quantize(panel);
     });
-    if (bad.found()) fail_not_finite(flat(source), bad.get());
+    quantizer.check();
 }
 
 // The absmax codes of all blocks, in flat order, to their places.
@@ -58,15 +110,15 @@ void store_absmax_codes(cpu_backend& device, matrix4bit& weights, const uint8_t*
 // element.
 template <class RowAbsmax, class Codes>
 void fill_panels(cpu_backend& device, matrix8bit& weights, size_t cost, const RowAbsmax& row_absmax, const Codes& codes) {
-    constexpr size_t piece = 512;
+    constexpr size_t columns_at_once = 512;
     const size_t columns = weights.columns(), padded = weights.padded_columns();
     device.parallel(panel_count(weights.rows()), cost * panel_rows * padded, [&](size_t begin, size_t end, uint32_t) {
-        int8_t rows[panel_rows * piece];
+        int8_t rows[panel_rows * columns_at_once];
         for (size_t panel = begin; panel < end; panel++) {
             const size_t row = panel * panel_rows, valid = std::min(panel_rows, weights.rows() - row);
             for (size_t r = 0; r < valid; r++) weights.set_row_absmax(row + r, row_absmax(row + r));
-            for (size_t c = 0; c < padded; c += piece) {
-                const size_t n = std::min(piece, padded - c), there = std::min(n, columns - c);
+            for (size_t c = 0; c < padded; c += columns_at_once) {
+                const size_t n = std::min(columns_at_once, padded - c), there = std::min(n, columns - c);
                 for (size_t r = 0; r < valid; r++) {
                     codes(row + r, c, there, rows + r * n);
                     std::memset(rows + r * n + there, 0, n - there);

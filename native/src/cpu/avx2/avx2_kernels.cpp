@@ -19,6 +19,7 @@ const kernels avx2_kernels = {
     .quantize_activations = avx2::quantize_activations,
     .interleave_rows = avx2::interleave_rows,
     .interleave_codes_4bit = avx2::interleave_codes_4bit,
+    .quantize_panel_4bit = nullptr,
     .linear = avx2::linear,
     .linear4bit = avx2::linear4bit,
     .quantize_activation_blocks = avx2::quantize_activation_blocks,

@@ -22,6 +22,7 @@ static constexpr kernels table = {
     .quantize_activations = avx512::quantize_activations,
     .interleave_rows = avx512::interleave_rows,
     .interleave_codes_4bit = avx512::interleave_codes_4bit,
+    .quantize_panel_4bit = avx512::quantize_panel_4bit,
     .linear = avx512::linear,
     .linear4bit = avx512::linear4bit,
     .quantize_activation_blocks = avx512::quantize_activation_blocks,

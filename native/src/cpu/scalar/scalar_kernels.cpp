@@ -19,6 +19,7 @@ const kernels scalar_kernels = {
     .quantize_activations = scalar::quantize_activations,
     .interleave_rows = scalar::interleave_rows,
     .interleave_codes_4bit = scalar::interleave_codes_4bit,
+    .quantize_panel_4bit = nullptr,
     .linear = scalar::linear,
     .linear4bit = scalar::linear4bit,
     .quantize_activation_blocks = scalar::quantize_activation_blocks,
