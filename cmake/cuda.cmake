@@ -71,6 +71,16 @@ target_link_options(nativequant_cuda PRIVATE -Wl,--version-script=${PROJECT_SOUR
 if(NOT NQ_SANITIZE)
     target_link_options(nativequant_cuda PRIVATE -static-libstdc++ -Wl,--gc-sections -Wl,--no-undefined)
 endif()
+
+# The kernel lab: earlier versions of kernels beside the final ones (docs/adding-a-kernel.md).
+if(NQ_BUILD_TESTS OR NQ_BUILD_BENCHMARKS)
+    set(NQ_CUDA_LAB_DIRECTORY ${PROJECT_SOURCE_DIR}/native/bench/cuda)
+    file(GLOB NQ_CUDA_LAB_KERNELS CONFIGURE_DEPENDS ${NQ_CUDA_LAB_DIRECTORY}/*.cu)
+    nq_add_kernel_images(lab_images ${NQ_CUDA_KERNELS} ${NQ_CUDA_LAB_KERNELS})
+    add_executable(kernel_lab ${NQ_CUDA_LAB_DIRECTORY}/kernel_lab.cpp ${lab_images_source} $<TARGET_OBJECTS:nq_cuda_host>)
+    target_link_libraries(kernel_lab PRIVATE nq_cuda_host)
+endif()
+
 if(NQ_BUILD_TESTS)
     add_subdirectory(tests/cuda-emulation)
 endif()
