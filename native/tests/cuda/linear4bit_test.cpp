@@ -65,6 +65,10 @@ TEST_F(linear4bit, sums_are_exact_to_f32_for_few_rows_of_every_shape) {
     }
 }
 
+TEST_F(linear4bit, rows_longer_than_their_place_in_shared_memory_come_in_pieces) {
+    expect_sums(cuda, scalar, {4, 257, checked_build() ? size_t{1088} : size_t{2112}, 64, true, nf4}, NQ_DTYPE_F16, NQ_DTYPE_F32);
+}
+
 TEST_F(linear4bit, blocks_that_run_over_row_ends_are_multiplied_too) {
     for (const shape& s : {shape{1, 1, 1, 32, false, nf4}, shape{1, 15, 63, 64, true, nf4}, shape{5, 9, 100, 32, false, fp4},
                            shape{17, 3, 65, 4096, true, nf4}}) {
