@@ -1,230 +1,254 @@
-// A CUDA driver whose device is the SIMT emulation: exports what cuda/driver/driver.h loads. Everything runs at once, in the order of the
-// calls.
+// The emulated driver's side of the driver API: devices, contexts, memory, streams, events. Modules, launches and graphs are in
+// kernels.cpp.
 #include "cuda/driver/driver.h"
 
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <mutex>
-#include <string>
-#include <vector>
 
-#include "engine.h"
-#include "observer.h"
+#include "exports.h"
+#include "state.h"
 
-using namespace nq::cuda::driver;
+using emulation::failure;
+using emulation::state;
 
 namespace {
 
-constexpr result invalid_value = 1, launch_failed = 719;
-
-struct captured_node {
-    function kernel;
-    dim3 grid, block;
-    unsigned shared_bytes;
-    std::vector<char> parameters;
-};
-using captured_graph = std::vector<captured_node>;
-
-const simt::kernel_registration& kernel_of(function f) { return *reinterpret_cast<const simt::kernel_registration*>(f); }
-
-captured_node capture(const kernel_node_parameters& p) {
-    const auto* bytes = static_cast<const char*>(p.parameters[0]);
-    return {p.kernel,
-            {p.grid_x, p.grid_y, p.grid_z},
-            {p.block_x, p.block_y, p.block_z},
-            p.shared_bytes,
-            {bytes, bytes + kernel_of(p.kernel).parameter_bytes}};
+template <class F>
+result call(const char* function, F&& body) {
+    return state::get().call(function, true, [&] { body(state::get()); });
 }
 
-bool failed = false;  // a launch has: nothing works any more
+template <class F>
+result call_without_context(const char* function, F&& body) {
+    return state::get().call(function, false, [&] { body(state::get()); });
+}
 
-result run(const simt::kernel_registration& kernel, dim3 grid, dim3 block, size_t shared_bytes, const void* parameters) {
-    static std::mutex one_at_a_time;
-    const std::lock_guard lock(one_at_a_time);
-    if (failed) return launch_failed;
-    try {
-        simt::launch(kernel, grid, block, shared_bytes, parameters);
-        return success;
-    } catch (const simt::fault& e) {
-        std::fprintf(stderr, "emulated CUDA device: %s\n", e.what());
-        failed = true;
-        return launch_failed;
+void need_device(const state& s, device d) {
+    if (!s.initialized()) {
+        throw failure(emulation::not_initialized, "before cuInit");
     }
+    if (d < 0 || d >= s.environment.devices) {
+        throw failure(invalid_device, "");
+    }
+}
+
+template <class T>
+T* handle(const void* object) {
+    return reinterpret_cast<T*>(const_cast<void*>(object));
+}
+
+struct named_error {
+    result code;
+    const char *name, *text;
+};
+constexpr named_error errors[] = {
+    {success, "CUDA_SUCCESS", "no error"},
+    {emulation::invalid_value, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+    {out_of_memory, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+    {emulation::not_initialized, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+    {no_device, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+    {invalid_device, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+    {emulation::invalid_image, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
+    {emulation::invalid_context, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {emulation::no_binary_for_device, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+    {emulation::invalid_ptx, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
+    {emulation::invalid_handle, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+    {not_found, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {not_ready, "CUDA_ERROR_NOT_READY", "device not ready"},
+    {emulation::illegal_address, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+    {emulation::launch_timeout, "CUDA_ERROR_LAUNCH_TIMEOUT", "the launch timed out and was terminated"},
+    {emulation::illegal_instruction, "CUDA_ERROR_ILLEGAL_INSTRUCTION", "an illegal instruction was encountered"},
+    {emulation::misaligned_address, "CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"},
+    {emulation::launch_failed, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+};
+
+const named_error* find_error(result r) {
+    const auto* const found = std::find_if(std::begin(errors), std::end(errors), [=](const named_error& e) { return e.code == r; });
+    return found != std::end(errors) ? found : nullptr;
 }
 
 }  // namespace
 
-#define NQ_DRIVER_DECLARE(name, symbol, parameters) extern "C" __attribute__((visibility("default"))) result symbol parameters;
-NQ_DRIVER_FUNCTIONS(NQ_DRIVER_DECLARE)
-
 result cuInit(unsigned) {
-    simt::current_settings = simt::settings_of_environment();
-    return success;
+    return call_without_context("cuInit", [](state& s) { s.initialize(); });
 }
 result cuDriverGetVersion(int* version) {
-    *version = 12040;
-    return success;
+    return call_without_context("cuDriverGetVersion", [=](state&) { *version = emulation::settings::of_environment().driver_version; });
 }
-result cuGetErrorName(result, const char** name) {
-    *name = "CUDA_ERROR_EMULATED";
-    return success;
+result cuGetErrorName(result error, const char** name) {
+    const named_error* const e = find_error(error);
+    *name = e != nullptr ? e->name : nullptr;
+    return e != nullptr ? success : emulation::invalid_value;
 }
-result cuGetErrorString(result, const char** text) {
-    *text = "reported by the emulation";
-    return success;
+result cuGetErrorString(result error, const char** text) {
+    const named_error* const e = find_error(error);
+    *text = e != nullptr ? e->text : nullptr;
+    return e != nullptr ? success : emulation::invalid_value;
 }
+
 result cuDeviceGetCount(int* count) {
-    *count = 1;
-    return success;
+    return call_without_context("cuDeviceGetCount", [=](state& s) { *count = s.initialized() ? s.environment.devices : 0; });
 }
 result cuDeviceGet(device* d, int ordinal) {
-    *d = ordinal;
-    return ordinal == 0 ? success : invalid_device;
+    return call_without_context("cuDeviceGet", [=](state& s) {
+        need_device(s, ordinal);
+        *d = ordinal;
+    });
 }
-result cuDeviceGetName(char* name, int length, device) {
-    std::snprintf(name, static_cast<size_t>(length), "SIMT emulation");
-    return success;
+result cuDeviceGetName(char* name, int length, device d) {
+    return call_without_context("cuDeviceGetName", [=](state& s) {
+        need_device(s, d);
+        std::snprintf(name, static_cast<size_t>(length), "%s", s.device->name());
+    });
 }
-result cuDeviceGetAttribute(int* value, device_attribute attribute, device) {
-    switch (attribute) {
-        case device_attribute::multiprocessors:
-            *value = 4;
-            return success;
-        case device_attribute::memory_bus_bits:
-            *value = simt::architecture() >= 800 ? 5120 : 256;
-            return success;
-        case device_attribute::compute_capability_major:
-            *value = static_cast<int>(simt::architecture() / 100);
-            return success;
-        case device_attribute::compute_capability_minor:
-            *value = static_cast<int>(simt::architecture() / 10 % 10);
-            return success;
-        case device_attribute::shared_memory_per_block_optin:
-            *value = static_cast<int>(simt::shared_memory_limit());
-            return success;
-    }
-    return invalid_value;
+result cuDeviceGetAttribute(int* value, device_attribute attribute, device d) {
+    return call_without_context("cuDeviceGetAttribute", [=](state& s) {
+        need_device(s, d);
+        const unsigned capability = s.compute_capability();
+        switch (attribute) {
+            case device_attribute::multiprocessors:
+                *value = emulation::multiprocessors;
+                return;
+            case device_attribute::memory_bus_bits:
+                *value = capability >= 80 ? 5120 : 256;
+                return;
+            case device_attribute::compute_capability_major:
+                *value = static_cast<int>(capability / 10);
+                return;
+            case device_attribute::compute_capability_minor:
+                *value = static_cast<int>(capability % 10);
+                return;
+            case device_attribute::shared_memory_per_block_optin:
+                *value = static_cast<int>(s.most_shared_bytes());
+                return;
+        }
+        throw failure(emulation::invalid_value, "device attribute " + std::to_string(static_cast<int>(attribute)));
+    });
 }
-result cuDeviceTotalMem_v2(size_t* bytes, device) {
-    *bytes = size_t{4} << 30;
-    return success;
+result cuDeviceTotalMem_v2(size_t* bytes, device d) {
+    return call_without_context("cuDeviceTotalMem_v2", [=](state& s) {
+        need_device(s, d);
+        *bytes = s.environment.memory_bytes;
+    });
 }
-result cuDevicePrimaryCtxRetain(context* c, device) {
-    static int place;
-    *c = reinterpret_cast<context>(&place);
-    return success;
+
+result cuDevicePrimaryCtxRetain(context* c, device d) {
+    return call_without_context("cuDevicePrimaryCtxRetain", [=](state& s) {
+        need_device(s, d);
+        *c = handle<context_handle>(&s);
+    });
 }
-result cuDevicePrimaryCtxRelease_v2(device) { return success; }
-result cuCtxSetCurrent(context) { return success; }
-result cuModuleLoadData(module* m, const void* image) {
-    *m = reinterpret_cast<module>(const_cast<void*>(image));
-    return success;
+result cuDevicePrimaryCtxRelease_v2(device d) {
+    return call_without_context("cuDevicePrimaryCtxRelease_v2", [=](state& s) { need_device(s, d); });
 }
-result cuModuleUnload(module) { return success; }
-result cuModuleGetFunction(function* f, module, const char* name) {
-    *f = reinterpret_cast<function>(const_cast<simt::kernel_registration*>(simt::find_kernel(name)));
-    return *f != nullptr ? success : not_found;
+result cuCtxSetCurrent(context c) {
+    return call_without_context("cuCtxSetCurrent", [=](state&) { emulation::has_context = c != nullptr; });
 }
-result cuFuncSetAttribute(function, function_attribute, int) { return success; }
-result cuLaunchKernel(function f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-                      unsigned shared_bytes, stream, void** parameters, void**) {
-    return run(kernel_of(f), {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared_bytes, parameters[0]);
-}
+
 result cuMemGetInfo_v2(size_t* free, size_t* total) {
-    *free = *total = size_t{4} << 30;
-    return success;
+    return call("cuMemGetInfo_v2", [=](state& s) {
+        *total = s.environment.memory_bytes;
+        *free = *total - std::min(*total, s.memory_of_device.bytes());
+    });
 }
 result cuMemAlloc_v2(device_pointer* address, size_t bytes) {
-    if (failed) return launch_failed;
-    void* memory = std::aligned_alloc(512, bytes / 512 * 512 + 1024);
-    if (memory == nullptr) return out_of_memory;
-    std::memset(memory, 0xff, bytes);
-    if (simt::current_observer != nullptr) simt::current_observer->allocated(memory, bytes);
-    *address = reinterpret_cast<device_pointer>(memory);
-    return success;
+    return call("cuMemAlloc_v2", [=](state& s) { *address = s.allocate(bytes); });
 }
 result cuMemFree_v2(device_pointer address) {
-    if (simt::current_observer != nullptr) simt::current_observer->released(reinterpret_cast<void*>(address));
-    std::free(reinterpret_cast<void*>(address));
-    return success;
+    return call("cuMemFree_v2", [=](state& s) { s.release(address); });
 }
 result cuMemHostAlloc(void** address, size_t bytes, unsigned) {
-    *address = std::malloc(bytes);
-    return *address != nullptr ? success : out_of_memory;
+    return call("cuMemHostAlloc", [=](state& s) {
+        auto memory = std::make_unique<std::vector<std::byte>>(bytes);
+        *address = memory->data();
+        s.pinned.emplace(*address, std::move(memory));
+    });
 }
 result cuMemFreeHost(void* address) {
-    std::free(address);
-    return success;
+    return call("cuMemFreeHost", [=](state& s) {
+        s.wait();
+        if (s.pinned.erase(address) == 0) {
+            throw failure(emulation::invalid_value, "pinned memory that is not allocated is freed");
+        }
+    });
 }
-result cuMemsetD8Async(device_pointer address, unsigned char value, size_t count, stream) {
-    if (failed) return launch_failed;
-    std::memset(reinterpret_cast<void*>(address), value, count);
-    if (simt::current_observer != nullptr) simt::current_observer->host_wrote(reinterpret_cast<void*>(address), count);
-    return success;
+
+result cuMemsetD8Async(device_pointer address, unsigned char value, size_t count, stream st) {
+    return call("cuMemsetD8Async", [=](state& s) {
+        s.streams.get(st);
+        std::byte* const to = s.device_range(address, count);
+        s.enqueue([=, &s] {
+            std::memset(to, value, count);
+            s.device->host_wrote(to, count);
+        });
+    });
 }
-result cuMemcpyHtoDAsync_v2(device_pointer to, const void* from, size_t bytes, stream) {
-    if (failed) return launch_failed;
-    std::memcpy(reinterpret_cast<void*>(to), from, bytes);
-    if (simt::current_observer != nullptr) simt::current_observer->host_wrote(reinterpret_cast<void*>(to), bytes);
-    return success;
+// Pageable memory is read before the call returns, pinned memory when the copy runs.
+result cuMemcpyHtoDAsync_v2(device_pointer address, const void* from, size_t bytes, stream st) {
+    return call("cuMemcpyHtoDAsync_v2", [=](state& s) {
+        s.streams.get(st);
+        std::byte* const to = s.device_range(address, bytes);
+        const auto copy = [=, &s](const void* source) {
+            std::memcpy(to, source, bytes);
+            s.device->host_wrote(to, bytes);
+        };
+        if (s.is_pinned(from, bytes)) {
+            s.enqueue([=] { copy(from); });
+        } else {
+            const auto* const first = static_cast<const std::byte*>(from);
+            s.enqueue([copy, held = std::vector<std::byte>(first, first + bytes)] { copy(held.data()); });
+        }
+    });
 }
-result cuMemcpyDtoHAsync_v2(void* to, device_pointer from, size_t bytes, stream) {
-    if (failed) return launch_failed;
-    std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
-    return success;
+// A copy to pageable memory is waited for.
+result cuMemcpyDtoHAsync_v2(void* to, device_pointer address, size_t bytes, stream st) {
+    return call("cuMemcpyDtoHAsync_v2", [=](state& s) {
+        s.streams.get(st);
+        const std::byte* const from = s.device_range(address, bytes);
+        s.enqueue([=] { std::memcpy(to, from, bytes); });
+        if (!s.is_pinned(to, bytes)) {
+            s.wait();
+        }
+    });
 }
-result cuMemcpyDtoDAsync_v2(device_pointer to, device_pointer from, size_t bytes, stream) {
-    if (failed) return launch_failed;
-    std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
-    if (simt::current_observer != nullptr)
-        simt::current_observer->copied(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
-    return success;
+result cuMemcpyDtoDAsync_v2(device_pointer to_address, device_pointer from_address, size_t bytes, stream st) {
+    return call("cuMemcpyDtoDAsync_v2", [=](state& s) {
+        s.streams.get(st);
+        std::byte* const to = s.device_range(to_address, bytes);
+        const std::byte* const from = s.device_range(from_address, bytes);
+        s.enqueue([=, &s] {
+            std::memcpy(to, from, bytes);
+            s.device->copied(to, from, bytes);
+        });
+    });
 }
-result cuStreamCreate(stream* s, unsigned) {
-    static int place;
-    *s = reinterpret_cast<stream>(&place);
-    return success;
+
+result cuStreamCreate(stream* st, unsigned) {
+    return call("cuStreamCreate",
+                [=](state& s) { *st = handle<stream_handle>(s.streams.add(std::make_unique<emulation::stream_object>())); });
 }
-result cuStreamDestroy_v2(stream) { return success; }
-result cuStreamSynchronize(stream) { return failed ? launch_failed : success; }
+result cuStreamDestroy_v2(stream st) {
+    return call("cuStreamDestroy_v2", [=](state& s) { s.streams.remove(st); });
+}
+result cuStreamSynchronize(stream st) {
+    return call("cuStreamSynchronize", [=](state& s) {
+        s.streams.get(st);
+        s.wait();
+    });
+}
 result cuEventCreate(event* e, unsigned) {
-    static int place;
-    *e = reinterpret_cast<event>(&place);
-    return success;
+    return call("cuEventCreate", [=](state& s) { *e = handle<event_handle>(s.events.add(std::make_unique<emulation::event_object>())); });
 }
-result cuEventDestroy_v2(event) { return success; }
-result cuEventRecord(event, stream) { return success; }
-result cuEventSynchronize(event) { return success; }
-result cuGraphCreate(graph* g, unsigned) {
-    *g = reinterpret_cast<graph>(new captured_graph);
-    return success;
+result cuEventDestroy_v2(event e) {
+    return call("cuEventDestroy_v2", [=](state& s) { s.events.remove(e); });
 }
-result cuGraphDestroy(graph g) {
-    delete reinterpret_cast<captured_graph*>(g);
-    return success;
+result cuEventRecord(event e, stream st) {
+    return call("cuEventRecord", [=](state& s) {
+        s.streams.get(st);
+        s.events.get(e).recorded = s.enqueued();
+    });
 }
-result cuGraphAddKernelNode(graph_node* node, graph g, const graph_node*, size_t, const kernel_node_parameters* parameters) {
-    auto& nodes = *reinterpret_cast<captured_graph*>(g);
-    nodes.push_back(capture(*parameters));
-    *node = reinterpret_cast<graph_node>(nodes.size());
-    return success;
-}
-result cuGraphInstantiateWithFlags(graph_executable* e, graph g, unsigned long long) {
-    *e = reinterpret_cast<graph_executable>(new captured_graph(*reinterpret_cast<captured_graph*>(g)));
-    return success;
-}
-result cuGraphExecKernelNodeSetParams(graph_executable e, graph_node node, const kernel_node_parameters* parameters) {
-    reinterpret_cast<captured_graph*>(e)->at(reinterpret_cast<size_t>(node) - 1) = capture(*parameters);
-    return success;
-}
-result cuGraphLaunch(graph_executable e, stream) {
-    for (const captured_node& n : *reinterpret_cast<captured_graph*>(e)) {
-        if (const result r = run(kernel_of(n.kernel), n.grid, n.block, n.shared_bytes, n.parameters.data()); r != success) return r;
-    }
-    return success;
-}
-result cuGraphExecDestroy(graph_executable e) {
-    delete reinterpret_cast<captured_graph*>(e);
-    return success;
+result cuEventSynchronize(event e) {
+    return call("cuEventSynchronize", [=](state& s) { s.wait(s.events.get(e).recorded); });
 }

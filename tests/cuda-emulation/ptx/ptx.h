@@ -16,7 +16,7 @@
 
 #include "fault.h"
 #include "instruction.h"
-#include "memory.h"
+#include "memory/memory.h"
 #include "program.h"
 #include "syntax.h"
 #include "warp.h"

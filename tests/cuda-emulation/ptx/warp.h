@@ -7,9 +7,12 @@
 
 #include "fault.h"
 #include "instruction.h"
-#include "memory.h"
+#include "memory/memory.h"
 
 namespace ptx {
+
+using emulation::memory;
+using emulation::memory_range;
 
 // Generic addresses of shared and of local memory; what lies below is global.
 inline constexpr uint64_t local_window = uint64_t{1} << 59;

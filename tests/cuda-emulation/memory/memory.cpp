@@ -1,14 +1,15 @@
-#include "memory.h"
+#include "memory/memory.h"
 
 #include <cstdlib>
 #include <cstring>
 
-namespace ptx {
+namespace emulation {
 
 void memory::free_pages::operator()(std::byte* p) const noexcept { std::free(p); }
 
 std::byte* memory::allocate(size_t bytes) {
-    const size_t rounded = (bytes + alignment) / alignment * alignment;  // never empty: every allocation has an address of its own
+    // What lies behind belongs to nobody, so that running past the end does not end in another allocation.
+    const size_t rounded = bytes / alignment * alignment + 3 * alignment;
     std::unique_ptr<std::byte, free_pages> data(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
     if (!data) {
         return nullptr;
@@ -52,4 +53,4 @@ bool memory::contains(const void* address, size_t bytes) const noexcept {
     return find(a).contains(a, bytes);
 }
 
-}  // namespace ptx
+}  // namespace emulation

@@ -8,7 +8,7 @@
 #include <map>
 #include <memory>
 
-namespace ptx {
+namespace emulation {
 
 struct memory_range {
     uintptr_t begin = 0;
@@ -46,4 +46,4 @@ private:
     size_t held_bytes_ = 0;
 };
 
-}  // namespace ptx
+}  // namespace emulation
