@@ -9,11 +9,15 @@ namespace nq::cuda {
 cuda_backend::cuda_backend(uint32_t index)
     : device_(std::make_shared<device_context>(index)), memory_(std::make_shared<device_memory>(device_)) {}
 
+void cuda_backend::clear(const device_block& block) {
+    device_->make_current();
+    device_->check(device_->api().set_bytes(reinterpret_cast<driver::device_pointer>(block.address()), 0, block.bytes(), device_->stream()),
+                   "clearing device memory");
+}
+
 std::unique_ptr<memory> cuda_backend::allocate(size_t bytes) {
     auto block = std::make_unique<device_block>(memory_, bytes);
-    device_->make_current();
-    device_->check(device_->api().set_bytes(reinterpret_cast<driver::device_pointer>(block->address()), 0, bytes, device_->stream()),
-                   "clearing device memory");
+    clear(*block);
     return block;
 }
 

@@ -77,8 +77,9 @@ public:
     // Device memory until the block goes out of scope; what is enqueued meanwhile may still use it.
     device_block scratch(size_t bytes) { return device_block(memory_, bytes); }
     const std::shared_ptr<device_memory>& blocks() const noexcept { return memory_; }
-    // Counters that are zero between kernels: who counts with them leaves zeros behind.
-    static constexpr size_t ticket_count = 4096;
+    void clear(const device_block& block);
+    // Words that are zero between kernels, for counters and marks: who uses them leaves zeros behind.
+    static constexpr size_t ticket_count = 8192;
     uint32_t* tickets();
 
 private:

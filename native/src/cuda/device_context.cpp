@@ -1,5 +1,6 @@
 #include "cuda/device_context.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -76,6 +77,12 @@ void device_context::check(driver::result r, const char* doing) {
 
 void device_context::fail_lost() {
     fail(NQ_STATUS_DEVICE_LOST, "device 'cuda:%u' (%s) is lost: %s. Only a new process can use it again", index_, name_, loss_);
+}
+
+launch_shape device_context::covering(size_t count, unsigned threads) const noexcept {
+    constexpr unsigned blocks_per_multiprocessor = 8;
+    const size_t blocks = (count + threads - 1) / threads;
+    return {.grid_x = static_cast<unsigned>(std::min<size_t>(blocks, multiprocessors_ * blocks_per_multiprocessor)), .threads = threads};
 }
 
 void device_context::synchronize() {

@@ -41,6 +41,8 @@ public:
         static_assert(std::is_trivially_copyable_v<Parameters> && sizeof(Parameters) <= 4096);
         launch(k.image, k.symbol, shape, &parameters, sizeof parameters);
     }
+    // Blocks of `threads` for a grid-stride loop over `count`: enough to fill the device, no more than there is work for.
+    launch_shape covering(size_t count, unsigned threads) const noexcept;
     // Waits for everything enqueued.
     void synchronize();
     // As synchronize, for destructors: whatever goes wrong, what they free is not used any more.

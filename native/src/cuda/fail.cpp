@@ -1,5 +1,6 @@
 #include "cuda/fail.h"
 
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,13 @@ void fail(nq_status status, const char* format, ...) {
     va_end(arguments);
     raise(status, message);
     std::abort();  // raise does not return
+}
+
+void fail_not_finite(size_t index, float value) {
+    fail(NQ_STATUS_INVALID_DATA, "value at flat index %zu is %s, expected a finite number", index,
+         std::isnan(value) ? "NaN"
+         : value > 0       ? "infinity"
+                           : "-infinity");
 }
 
 }  // namespace nq::cuda

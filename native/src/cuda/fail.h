@@ -3,6 +3,8 @@
 // its nq::error.
 #pragma once
 
+#include <cstddef>
+
 #include "nativequant/nativequant.h"
 
 namespace nq::cuda {
@@ -13,5 +15,8 @@ using raise_function = void (*)(nq_status status, const char* message);
 extern raise_function raise;
 
 [[noreturn, gnu::format(printf, 2, 3)]] void fail(nq_status status, const char* format, ...);
+
+// INVALID_DATA: a value at `index` of what was given, taken flat, is NaN or infinite.
+[[noreturn]] void fail_not_finite(size_t index, float value);
 
 }  // namespace nq::cuda

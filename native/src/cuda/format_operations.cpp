@@ -62,11 +62,7 @@ void first_bad_block::check(const flat_values& values, size_t blocksize, size_t 
     device_.read(bytes.data(), static_cast<const char*>(values.data) + begin * size, bytes.size());
     size_t i = 0;
     while (i + 1 < n && std::isfinite(f32_of(bytes, values.dtype, i) - offset)) i++;
-    const float value = f32_of(bytes, values.dtype, i);
-    fail(NQ_STATUS_INVALID_DATA, "value at flat index %zu is %s, expected a finite number", first + begin + i,
-         std::isnan(value) ? "NaN"
-         : value > 0       ? "infinity"
-                           : "-infinity");
+    fail_not_finite(first + begin + i, f32_of(bytes, values.dtype, i));
 }
 
 void enqueue_quantize_4bit(cuda_backend& device, const flat_values& values, nq_quant_type type, uint32_t blocksize, uint8_t* packed,

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "formats/codebooks.h"
+#include "formats/int8_scales.h"
 
 namespace nq::formats {
 
@@ -54,9 +55,5 @@ static inline uint8_t nearest_code_8bit(float y, const float* map) {
 static inline void int8_codebook(const float* codebook, int8_t* codes) {
     for (int i = 0; i < 16; i++) codes[i] = static_cast<int8_t>(std::nearbyint(127.0f * codebook[i]));
 }
-
-// LLM.int8() constants.
-inline constexpr float one_over_127 = 0x1.020408p-7f;          // 3C010204
-inline constexpr float one_over_127_squared = 0x1.040c2p-14f;  // 38820610
 
 }  // namespace nq::formats
