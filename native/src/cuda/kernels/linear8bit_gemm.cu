@@ -173,8 +173,9 @@ struct gemm {
     }
 
     // Adds up the sums of the blocks that share this tile; false for all but the last of them.
-    NQ_DEVICE bool join_splits(uint32_t* ticket) {
+    NQ_DEVICE bool join_splits() {
         if (p.splits == 1) return true;
+        uint32_t* ticket = reinterpret_cast<uint32_t*>(shared);
         constexpr size_t elements = shape.rows * shape.columns;
         const uint32_t tile = blockIdx.y * gridDim.x + blockIdx.x;
         int32_t* partial = p.partial_sums + tile * p.splits * elements + threadIdx.x;
@@ -187,7 +188,9 @@ struct gemm {
             fence_device();
         }
         sync_block();
-        if (*ticket != p.splits - 1) return false;
+        const bool last = *ticket == p.splits - 1;
+        sync_block();  // the ticket's place is used again
+        if (!last) return false;
         if (threadIdx.x == 0) p.tickets[tile] = 0;
         for_each_sum(sums, [](int32_t& sum, uint32_t, uint32_t) { sum = 0; });
         for (uint32_t s = 0; s < p.splits; s++) {
@@ -266,32 +269,29 @@ struct gemm {
 };
 
 template <uint32_t which>
-NQ_DEVICE void run_gemm(const linear8bit_parameters& p, unsigned char* shared, uint32_t* ticket) {
+NQ_DEVICE void run_gemm(const linear8bit_parameters& p, unsigned char* shared) {
     gemm<which> block{p, shared};
     const uint32_t begin = blockIdx.z * p.split_tiles, limit = begin + p.split_tiles;
     block.run(begin, limit < p.column_tiles ? limit : p.column_tiles);
     sync_block();  // the stages are free
-    if (block.join_splits(ticket)) block.finish_tile();
+    if (block.join_splits()) block.finish_tile();
 }
 
 }  // namespace
 
 NQ_KERNEL(nq_linear8bit_gemm_16, linear8bit_parameters, linear8bit_tiles[0].threads()) {
     NQ_DYNAMIC_SHARED(unsigned char, shared);
-    NQ_SHARED(uint32_t, ticket, 1);
-    run_gemm<0>(p, shared, ticket);
+    run_gemm<0>(p, shared);
 }
 
 NQ_KERNEL(nq_linear8bit_gemm_64, linear8bit_parameters, linear8bit_tiles[1].threads()) {
     NQ_DYNAMIC_SHARED(unsigned char, shared);
-    NQ_SHARED(uint32_t, ticket, 1);
-    run_gemm<1>(p, shared, ticket);
+    run_gemm<1>(p, shared);
 }
 
 NQ_KERNEL(nq_linear8bit_gemm_128, linear8bit_parameters, linear8bit_tiles[2].threads()) {
     NQ_DYNAMIC_SHARED(unsigned char, shared);
-    NQ_SHARED(uint32_t, ticket, 1);
-    run_gemm<2>(p, shared, ticket);
+    run_gemm<2>(p, shared);
 }
 
 }  // namespace nq::cuda
