@@ -12,11 +12,8 @@ void enqueue_int8_rows(cuda_backend& device, int8_rows_parameters p) {
     const size_t mark_words = 1 + (p.x.columns + 31) / 32;
     const bool own_marks = p.threshold > 0 && mark_words > cuda_backend::ticket_count;
     const device_block marks = device.scratch(own_marks ? mark_words * sizeof(uint32_t) : 1);
-    p.marks = device.tickets();
-    if (own_marks) {
-        p.marks = marks.as<uint32_t>();
-        device.clear(marks);
-    }
+    if (own_marks) device.clear(marks);
+    p.marks = p.threshold == 0 ? nullptr : own_marks ? marks.as<uint32_t>() : device.tickets();
     const launch_shape block_a_row{.grid_x = static_cast<unsigned>(p.x.rows), .threads = int8_rows_threads};
     device.device().launch(quantize_int8_rows_kernel, block_a_row, p);
     if (p.threshold > 0 && p.x.rows > int8_rows_cleared_at_once)

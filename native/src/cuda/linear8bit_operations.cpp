@@ -30,7 +30,7 @@ void enqueue_gemv(cuda_backend& device, linear8bit_parameters p) {
     split(p, tiles, least_tiles, 1, device.device().multiprocessors());
     const device_block sums = device.scratch(partial_bytes(p, tiles, linear8bit_gemv_elements));
     p.partial_sums = sums.as<int32_t>();
-    p.tickets = device.tickets();
+    if (p.splits > 1) p.tickets = device.tickets();
     device.device().launch(linear8bit_gemv_kernel, {.grid_x = tiles, .grid_y = p.splits, .threads = linear8bit_gemv_threads}, p);
 }
 
@@ -61,7 +61,7 @@ void enqueue_linear8bit_gemm(cuda_backend& device, linear8bit_parameters p) {
     split(p, across * along, least_tiles, tile.depth / fragments8bit::tile_columns, device.device().multiprocessors());
     const device_block sums = device.scratch(partial_bytes(p, size_t{across} * along, tile.rows * tile.columns));
     p.partial_sums = sums.as<int32_t>();
-    p.tickets = device.tickets();
+    if (p.splits > 1) p.tickets = device.tickets();
     device.device().launch(linear8bit_gemm_kernels[which],
                            {.grid_x = across,
                             .grid_y = along,

@@ -19,7 +19,7 @@ namespace {
 
 // Rows whose copies take about `bytes`: whole tiles.
 size_t rows_at_once(size_t row_bytes) {
-    constexpr size_t bytes = 64 << 20;
+    constexpr size_t bytes = 16 << 20;
     return std::max<size_t>(bytes / row_bytes / fragments8bit::tile_rows, 1) * fragments8bit::tile_rows;
 }
 

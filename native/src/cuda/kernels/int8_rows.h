@@ -18,7 +18,7 @@ struct int8_rows_parameters {
     uint64_t code_stride;     // bytes
     uint64_t padded_columns;  // at least K
     float* row_absmax;        // M
-    // Words that are 0, and are 0 again afterwards: one ticket, then a bit for each column. Not used where threshold is 0.
+    // Words that are 0, and are 0 again afterwards: one ticket, then a bit for each column. Null where threshold is 0.
     uint32_t* marks;
     uint32_t* outlier_count;
     uint32_t* outlier_columns;  // ascending
