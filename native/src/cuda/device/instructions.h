@@ -70,6 +70,13 @@ NQ_DEVICE uint32_t byte_permute(uint32_t low, uint32_t high, uint32_t selector) 
     return result;
 }
 
+// Bits that are 1.
+NQ_DEVICE uint32_t count_bits(uint32_t bits) {
+    uint32_t result;
+    asm("popc.b32 %0, %1;" : "=r"(result) : "r"(bits));
+    return result;
+}
+
 // 16 bytes of read-only data used once: not kept in L1.
 NQ_DEVICE uint4 load_once(const uint4* address) {
     uint4 v;
@@ -85,6 +92,11 @@ NQ_DEVICE uint32_t atomic_add(uint32_t* address, uint32_t value) {
 NQ_DEVICE uint32_t atomic_or(uint32_t* address, uint32_t value) {
     uint32_t old;
     asm volatile("atom.or.b32 %0, [%1], %2;" : "=r"(old) : "l"(address), "r"(value) : "memory");
+    return old;
+}
+NQ_DEVICE uint32_t atomic_exchange(uint32_t* address, uint32_t value) {
+    uint32_t old;
+    asm volatile("atom.exch.b32 %0, [%1], %2;" : "=r"(old) : "l"(address), "r"(value) : "memory");
     return old;
 }
 NQ_DEVICE uint32_t atomic_min(uint32_t* address, uint32_t value) {
@@ -211,9 +223,13 @@ NQ_DEVICE uint32_t byte_permute(uint32_t low, uint32_t high, uint32_t selector) 
     }
     return result;
 }
+NQ_DEVICE uint32_t count_bits(uint32_t bits) { return static_cast<uint32_t>(__builtin_popcount(bits)); }
 NQ_DEVICE uint4 load_once(const uint4* address) { return *address; }
 NQ_DEVICE uint32_t atomic_add(uint32_t* address, uint32_t value) { return simt::atomic(address, simt::atomic_operation::add, value); }
 NQ_DEVICE uint32_t atomic_or(uint32_t* address, uint32_t value) { return simt::atomic(address, simt::atomic_operation::bitwise_or, value); }
+NQ_DEVICE uint32_t atomic_exchange(uint32_t* address, uint32_t value) {
+    return simt::atomic(address, simt::atomic_operation::exchange, value);
+}
 NQ_DEVICE uint32_t atomic_min(uint32_t* address, uint32_t value) { return simt::atomic(address, simt::atomic_operation::minimum, value); }
 NQ_DEVICE float exp2_approximate(float x) { return __builtin_exp2f(x); }
 NQ_DEVICE float log2_approximate(float x) { return __builtin_log2f(x); }

@@ -15,6 +15,7 @@
 
 #include "cuda/device/block_reduce.h"
 #include "cuda/device/rows.h"
+#include "cuda/device/ticket.h"
 
 namespace nq::cuda {
 
@@ -62,29 +63,27 @@ NQ_DEVICE uint32_t sum_before(uint32_t value, uint32_t* shared, uint32_t& total)
     return before;
 }
 
+NQ_DEVICE uint32_t lowest_bit(uint32_t bits) { return count_bits((bits & (0 - bits)) - 1); }
+
 // Lists the marked columns and clears the marks; returns their number.
 NQ_DEVICE uint32_t list_outliers(const int8_rows_parameters& p, uint32_t* shared) {
     uint32_t* words = p.marks + 1;
     const size_t count = (p.x.columns + 31) / 32, each = (count + int8_rows_threads - 1) / int8_rows_threads;
     const size_t begin = threadIdx.x * each, end = begin + each < count ? begin + each : count;
     uint32_t own = 0;
-    for (size_t w = begin; w < end; w++) own += static_cast<uint32_t>(__builtin_popcount(words[w]));
+    for (size_t w = begin; w < end; w++) own += count_bits(atomic_or(words + w, 0));
     uint32_t total;
     uint32_t at = sum_before(own, shared, total);
     for (size_t w = begin; w < end; w++) {
-        const uint32_t bits = words[w];
-        words[w] = 0;
+        const uint32_t bits = atomic_exchange(words + w, 0);
         for (uint32_t left = bits; left != 0; left &= left - 1) {
-            p.outlier_columns[at++] = static_cast<uint32_t>(32 * w) + static_cast<uint32_t>(__builtin_ctz(left));
+            p.outlier_columns[at++] = static_cast<uint32_t>(32 * w) + lowest_bit(left);
         }
         for (uint32_t i = 0; p.outlier_flags != nullptr && i < 32 && 32 * w + i < p.x.columns; i++) {
             p.outlier_flags[32 * w + i] = static_cast<uint8_t>(bits >> i & 1);
         }
     }
-    if (threadIdx.x == 0) {
-        *p.outlier_count = total;
-        p.marks[0] = 0;
-    }
+    if (threadIdx.x == 0) *p.outlier_count = total;
     return total;
 }
 
@@ -92,7 +91,6 @@ NQ_DEVICE uint32_t list_outliers(const int8_rows_parameters& p, uint32_t* shared
 
 NQ_KERNEL(nq_int8_quantize_rows, int8_rows_parameters, int8_rows_threads) {
     NQ_SHARED(uint32_t, sums, warps);
-    NQ_SHARED(uint32_t, ticket, 1);
     const bool with_outliers = p.threshold > 0;
     const auto is_outlier = [&](float value) { return with_outliers && !(float_of(bits_of(value) & magnitude_bits) < p.threshold); };
 
@@ -142,14 +140,7 @@ NQ_KERNEL(nq_int8_quantize_rows, int8_rows_parameters, int8_rows_threads) {
         return;
     }
     // The last block to come here sees what all have written.
-    sync_block();
-    if (threadIdx.x == 0) {
-        fence_device();
-        *ticket = atomic_add(p.marks, 1);
-        fence_device();
-    }
-    sync_block();
-    if (*ticket != gridDim.x - 1) return;
+    if (!last_to_arrive(p.marks, gridDim.x)) return;
     const uint32_t outliers = list_outliers(p, sums);
     if (p.x.rows == 1 || p.x.rows > int8_rows_cleared_at_once) return;
     sync_block();

@@ -42,8 +42,8 @@ struct linear8bit_tile {
     uint32_t rows, columns, depth;
     uint32_t warp_rows, warp_columns;  // how the warps lie on the tile
 
-    constexpr uint32_t threads() const { return 32 * warp_rows * warp_columns; }
-    constexpr uint32_t stage_bytes() const { return (rows + columns) * depth; }
+    NQ_HOST_DEVICE constexpr uint32_t threads() const { return 32 * warp_rows * warp_columns; }
+    NQ_HOST_DEVICE constexpr uint32_t stage_bytes() const { return (rows + columns) * depth; }
 };
 inline constexpr uint32_t linear8bit_stages = 4;
 inline constexpr linear8bit_tile linear8bit_tiles[3] = {{16, 64, 128, 1, 4}, {64, 128, 64, 2, 4}, {128, 128, 64, 2, 4}};

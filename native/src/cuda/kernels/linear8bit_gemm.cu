@@ -18,6 +18,7 @@
 // Expected: 80 % of the DRAM bandwidth of W up to M = 64; at M = 1024 60 % of the int8 peak. Source: arXiv 2208.07339; PTX manual, "Matrix
 // fragments for mma.m16n8k32".
 #include "cuda/device/numbers.h"
+#include "cuda/device/ticket.h"
 #include "cuda/kernels/linear8bit.h"
 #include "formats/int8_scales.h"
 
@@ -175,23 +176,13 @@ struct gemm {
     // Adds up the sums of the blocks that share this tile; false for all but the last of them.
     NQ_DEVICE bool join_splits() {
         if (p.splits == 1) return true;
-        uint32_t* ticket = reinterpret_cast<uint32_t*>(shared);
         constexpr size_t elements = shape.rows * shape.columns;
         const uint32_t tile = blockIdx.y * gridDim.x + blockIdx.x;
         int32_t* partial = p.partial_sums + tile * p.splits * elements + threadIdx.x;
         uint32_t at = 0;
         for_each_sum(sums, [&](int32_t sum, uint32_t, uint32_t) { partial[blockIdx.z * elements + threads * at++] = sum; });
-        sync_block();
-        if (threadIdx.x == 0) {
-            fence_device();
-            *ticket = atomic_add(p.tickets + tile, 1);
-            fence_device();
-        }
-        sync_block();
-        const bool last = *ticket == p.splits - 1;
-        sync_block();  // the ticket's place is used again
-        if (!last) return false;
-        if (threadIdx.x == 0) p.tickets[tile] = 0;
+        if (!last_to_arrive(p.tickets + tile, p.splits, reinterpret_cast<uint32_t*>(shared))) return false;
+        sync_block();  // the stages are free again
         for_each_sum(sums, [](int32_t& sum, uint32_t, uint32_t) { sum = 0; });
         for (uint32_t s = 0; s < p.splits; s++) {
             at = 0;

@@ -15,6 +15,7 @@
 // 4096 x 4096 on, for M = 4 within 10 % of M = 1.
 // Source: arXiv 2208.07339; bitsandbytes MatMul8bitLt.
 #include "cuda/device/numbers.h"
+#include "cuda/device/ticket.h"
 #include "cuda/kernels/linear8bit.h"
 #include "formats/int8_scales.h"
 
@@ -79,20 +80,12 @@ NQ_DEVICE int32_t block_sums(const linear8bit_parameters& p, int32_t* shared) {
 }
 
 // Adds up what the blocks of one tile have found; false for all but the last of them.
-NQ_DEVICE bool join_splits(const linear8bit_parameters& p, int32_t& sum, uint32_t* ticket) {
+NQ_DEVICE bool join_splits(const linear8bit_parameters& p, int32_t& sum) {
     if (p.splits == 1) return true;
     int32_t* partial = p.partial_sums + static_cast<size_t>(blockIdx.x) * p.splits * linear8bit_gemv_elements + threadIdx.x;
     const bool owner = threadIdx.x < p.rows * tile_rows;
     if (owner) partial[blockIdx.y * linear8bit_gemv_elements] = sum;
-    sync_block();
-    if (threadIdx.x == 0) {
-        fence_device();
-        *ticket = atomic_add(p.tickets + blockIdx.x, 1);
-        fence_device();
-    }
-    sync_block();
-    if (*ticket != p.splits - 1) return false;
-    if (threadIdx.x == 0) p.tickets[blockIdx.x] = 0;
+    if (!last_to_arrive(p.tickets + blockIdx.x, p.splits)) return false;
     sum = 0;
     for (uint32_t s = 0; owner && s < p.splits; s++) sum += partial[s * linear8bit_gemv_elements];
     return true;
@@ -128,7 +121,6 @@ NQ_DEVICE float outlier_sum(const linear8bit_parameters& p, uint32_t count, floa
 NQ_KERNEL(nq_linear8bit_gemv, linear8bit_parameters, linear8bit_gemv_threads) {
     NQ_SHARED(int32_t, sums, warps * linear8bit_gemv_elements);
     NQ_SHARED(float, outliers, parts* linear8bit_gemv_elements);
-    NQ_SHARED(uint32_t, ticket, 1);
     int32_t sum = 0;
     switch (p.rows) {
         case 1:
@@ -144,7 +136,7 @@ NQ_KERNEL(nq_linear8bit_gemv, linear8bit_parameters, linear8bit_gemv_threads) {
             sum = block_sums<4>(p, sums);
             break;
     }
-    if (!join_splits(p, sum, ticket)) return;
+    if (!join_splits(p, sum)) return;
     const uint32_t outlier_count = *p.outlier_count;
     const float outlier_part = outlier_count > 0 ? outlier_sum(p, outlier_count, outliers) : 0;
     const uint32_t m = threadIdx.x / tile_rows;
