@@ -8,7 +8,7 @@
 // are aligned, one store of four codes. The row is read twice, the second time from cache. A column with an outlier is marked by an atomic
 // OR of its bit. The block that draws the last ticket lists the marked columns in ascending order (each thread counts the bits of its own
 // words, a scan over the block says where they go), clears their codes in every row, and leaves marks and ticket 0 for the next launch.
-// Nothing depends on the order of the blocks. Shared memory: 164 bytes. Registers: below 40.
+// Nothing depends on the order of the blocks. Shared memory: 164 bytes. Registers: at most 40.
 // Cost: M * K elements read, M * K bytes written; expected at 80 % of the copy bandwidth from M = 64 on, latency below.
 // Source: arXiv 2208.07339 section 3; bitsandbytes int8_vectorwise_quant.
 #include "cuda/kernels/int8_rows.h"

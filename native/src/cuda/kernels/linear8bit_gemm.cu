@@ -13,10 +13,12 @@
 // sums. Then the same block turns them to f32, adds the products of the outliers, 16 columns at a time through shared memory, and passes
 // the tile through shared memory to store it by rows. The integer sums themselves go to memory only where blocks share a tile.
 //
-// Launch: grid (M tiles, N tiles, splits); 128, 256 and 256 threads; 40, 48 and 64 KiB of dynamic shared memory. Registers: below 80, 128
-// and 255 (accumulators: 8, 32 and 64). Stores and loads of shared memory per mma: 384, 288 and 192 bytes. Cost: M * N * K multiplications.
-// Expected: 80 % of the DRAM bandwidth of W up to M = 64; at M = 1024 60 % of the int8 peak. Source: arXiv 2208.07339; PTX manual, "Matrix
-// fragments for mma.m16n8k32".
+// Launch: grid (M tiles, N tiles, splits); 128, 256 and 256 threads; 40, 48 and 64 KiB of dynamic shared memory. Registers: at most 80, 112
+// and 184, no spills (accumulators: 8, 32 and 64). Loads from shared memory per mma: 512, 256 and 192 bytes.
+//
+// Cost: M * N * K multiplications. Expected: 80 % of the DRAM bandwidth of W up to M = 64; at M = 1024 60 % of the int8 peak.
+//
+// Source: arXiv 2208.07339; PTX manual, "Matrix fragments for mma.m16n8k32".
 #include "cuda/device/numbers.h"
 #include "cuda/device/ticket.h"
 #include "cuda/kernels/linear8bit.h"

@@ -10,7 +10,7 @@
 // share a row of tiles, and the one that draws the last ticket adds their sums. Integers: the order does not show. Outliers are spread over
 // 16 parts of the block, added in the order of the parts.
 //
-// Launch: grid (ceil(N / 16), splits), 256 threads. Shared memory: 6.2 KiB. Registers: below 64.
+// Launch: grid (ceil(N / 16), splits), 256 threads. Shared memory: 6.2 KiB. Registers: at most 64.
 // Cost: N * K bytes once, 4 M operations of dp4a for each 16; K * M bytes of codes from L1. Expected: 80 % of the DRAM bandwidth from
 // 4096 x 4096 on, for M = 4 within 10 % of M = 1.
 // Source: arXiv 2208.07339; bitsandbytes MatMul8bitLt.
