@@ -4,6 +4,7 @@
 #include "cuda/cuda_backend.h"
 #include "cuda/fail.h"
 #include "cuda/kernels/attention_decode.h"
+#include "cuda/kernels/attention_prefill.h"
 #include "cuda/kernels/kv_cache.h"
 #include "cuda/kv_cache.h"
 
@@ -48,6 +49,30 @@ void enqueue_decode(cuda_backend& device, const attention_operation& a) {
                                {.grid_x = static_cast<unsigned>(a.cache.kv_heads * rows), .threads = attention_merge_threads}, p);
 }
 
+// False if tensor cores cannot, or are not the better ones.
+bool enqueue_prefill(cuda_backend& device, const attention_operation& a) {
+    constexpr uint64_t least_rows = prefill_warp_rows + 1, most_length = 1u << 31;  // positions in 32 bits
+    // A multiprocessor gets through a row some three times faster here, but positions are not split: with few blocks most have nothing to
+    // do.
+    constexpr uint64_t advantage = 3;
+    const uint64_t rows = attention_rows(a);
+    const nq_dtype type = a.cache.dtype;
+    if (device.device().compute_capability() < 80 || rows < least_rows || a.length > most_length) return false;
+    for (const prefill_variant& v : prefill_variants) {
+        if (a.cache.head_dim > v.most_head_dim) continue;
+        const uint64_t row_blocks = divide_up(rows, prefill_block_rows(v.threads)), blocks = row_blocks * a.cache.kv_heads;
+        const unsigned shared = prefill_shared_bytes(v.threads, a.cache.head_dim, type);
+        if (blocks * advantage < device.device().multiprocessors() || shared > device.device().shared_memory_per_block()) return false;
+        device.device().launch(type == NQ_DTYPE_F32    ? v.f32
+                               : type == NQ_DTYPE_BF16 ? v.bf16
+                                                       : v.int8,
+                               {.grid_x = static_cast<unsigned>(blocks), .threads = v.threads, .dynamic_shared_bytes = shared},
+                               {a, static_cast<uint32_t>(row_blocks)});
+        return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 std::shared_ptr<kv_cache> cuda_backend::create_kv_cache(uint32_t layers, uint32_t kv_heads, uint32_t head_dim, uint64_t capacity,
@@ -72,8 +97,14 @@ void cuda_backend::kv_cache_truncate(kv_cache& cache, uint64_t length) { static_
 void cuda_backend::attention_forward(const kv_cache& cache, uint32_t layer, const tensor& q, float scale, uint64_t window,
                                      const tensor& y) {
     const uint64_t length = cache.length(layer), group = q.columns / cache.head_dim() / cache.kv_heads();
-    enqueue_decode(*this, {static_cast<const paged_kv_cache&>(cache).layer(layer), view_of(q), view_of(y), length,
-                           window == 0 ? length : std::min(window, length), static_cast<uint32_t>(group), scale});
+    const attention_operation a{static_cast<const paged_kv_cache&>(cache).layer(layer),
+                                view_of(q),
+                                view_of(y),
+                                length,
+                                window == 0 ? length : std::min(window, length),
+                                static_cast<uint32_t>(group),
+                                scale};
+    if (!enqueue_prefill(*this, a)) enqueue_decode(*this, a);
 }
 
 }  // namespace nq::cuda

@@ -37,10 +37,13 @@ device_context::device_context(uint32_t index)
     name_ = description.name;
     compute_capability_ = static_cast<int>(10 * description.compute_capability_major + description.compute_capability_minor);
     multiprocessors_ = description.multiprocessors;
-    int bus_bits = 0;
+    int bus_bits = 0, shared_bytes = 0;
     check(api_.get_device_attribute(&bus_bits, driver::device_attribute::memory_bus_bits, find_device(index)),
           "reading a device attribute");
     stacked_memory_ = bus_bits >= 1024;
+    check(api_.get_device_attribute(&shared_bytes, driver::device_attribute::shared_memory_per_block_optin, find_device(index)),
+          "reading a device attribute");
+    shared_memory_per_block_ = static_cast<unsigned>(shared_bytes);
 }
 
 device_context::~device_context() { finish(); }

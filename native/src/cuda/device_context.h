@@ -24,6 +24,8 @@ public:
     // 80 for compute capability 8.0.
     int compute_capability() const noexcept { return compute_capability_; }
     unsigned multiprocessors() const noexcept { return multiprocessors_; }
+    // The most that a block may ask for, in bytes.
+    unsigned shared_memory_per_block() const noexcept { return shared_memory_per_block_; }
     // High-bandwidth memory in stacks, by the width of its bus: then the memory brings weights faster than they are easily decoded.
     bool stacked_memory() const noexcept { return stacked_memory_; }
     const char* name() const noexcept { return name_; }
@@ -82,6 +84,7 @@ private:
     uint32_t index_;
     int compute_capability_ = 0;
     unsigned multiprocessors_ = 0;
+    unsigned shared_memory_per_block_ = 0;
     bool stacked_memory_ = false;
     const char* name_ = "";
 

@@ -125,6 +125,18 @@ TEST_F(attention_on_cuda, every_window_leaves_out_exactly_what_lies_before_it) {
     }
 }
 
+// From 17 rows of a head on, with blocks enough for the device.
+TEST_F(attention_on_cuda, many_rows_agree_with_f64_for_every_size_of_head) {
+    for (size_t head_dim : {1u, 5u, 16u, 40u, 64u, 72u, 128u, 200u, 256u}) expect_f64(cuda, {2, 1, head_dim, 17, 70, 0});
+}
+
+TEST_F(attention_on_cuda, many_rows_agree_with_f64_for_every_group_count_and_window) {
+    for (size_t group : {2u, 3u, 5u}) expect_f64(cuda, {2, group, 24, 23, 23, 0});
+    for (size_t rows : {31u, 64u, 65u, 130u}) expect_f64(cuda, {2, 1, 16, rows, 130, 0});
+    for (size_t window : {1u, 5u, 63u, 64u, 65u, 129u}) expect_f64(cuda, {2, 1, 16, 80, 150, window});
+    expect_f64(cuda, {2, 2, 32, 40, 333, 100});
+}
+
 TEST_F(attention_on_cuda, results_are_rounded_once_to_the_type_of_y) {
     const attention_case c({2, 2, 32, 1, 70, 0}, NQ_DTYPE_F32);
     const std::vector<float> wide = c.run(cuda);
@@ -159,24 +171,25 @@ TEST_F(attention_on_cuda, nan_and_infinity_reach_exactly_the_rows_that_attend_to
 
 TEST_F(attention_on_cuda, infinite_scores_are_those_of_the_definition) {
     for (size_t rows : {1u, 20u}) {
-        attention_case c({1, 1, 16, rows, 140, 0}, NQ_DTYPE_F32);
+        attention_case c({2, 1, 16, rows, 140, 0}, NQ_DTYPE_F32);
         for (float& q : c.queries) q = std::fabs(q) + 0.01f;
         attention_case without = c;
         for (size_t p = 3; p < 9; p++) {  // scores of -infinity count nothing: as if keys were far away
-            for (size_t i = 0; i < 16; i++) {
-                c.keys[p * 16 + i] = -infinity;
-                without.keys[p * 16 + i] = -1e6f;
+            for (size_t i = 0; i < 32; i++) {
+                c.keys[p * 32 + i] = -infinity;
+                without.keys[p * 32 + i] = -1e6f;
             }
         }
         without.expect(c.run(cuda), f32_tolerance);
-        c.keys[70 * 16] = infinity;  // infinity - infinity
-        for (float y : c.run(cuda)) EXPECT_TRUE(std::isnan(y));
+        c.keys[70 * 32] = infinity;  // infinity - infinity, for head 0
+        const std::vector<float> got = c.run(cuda);
+        for (size_t i = 0; i < got.size(); i++) EXPECT_EQ(std::isnan(got[i]), i % 32 < 16 && i / 32 + 140 >= 70 + rows) << i;
     }
 }
 
 TEST_F(attention_on_cuda, large_scores_overflow_nothing) {
     for (size_t rows : {1u, 20u}) {
-        attention_case c({1, 2, 32, rows, 200, 0}, NQ_DTYPE_F32);
+        attention_case c({2, 2, 32, rows, 200, 0}, NQ_DTYPE_F32);
         for (float& q : c.queries) q *= 1000;
         c.expect(c.run(cuda), 2e-3);  // scores of some thousands, each to about 2^-22 of itself
     }

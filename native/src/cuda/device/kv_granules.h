@@ -27,13 +27,22 @@ struct bf16_granule {
 
 struct int8_granule {
     static constexpr uint32_t count = 16;
-    // 2^23 + (code + 128) has the bits of that sum in its last byte: one byte permutation and one subtraction a code, both full rate.
-    NQ_DEVICE static void expand(const uint4& bits, float (&x)[count]) {
+    // Four codes. 2^23 + (code + 128) has the bits of that sum in its last byte: one byte permutation and one subtraction a code, both full
+    // rate.
+    NQ_DEVICE static void expand(uint32_t codes, float (&x)[4]) {
         constexpr uint32_t two_to_23 = 0x4b000000;
+        NQ_UNROLL
+        for (uint32_t e = 0; e < 4; e++) x[e] = float_of(byte_permute(codes ^ 0x80808080, two_to_23, 0x7650 | e)) - 8388736.0f;
+    }
+    NQ_DEVICE static void expand(const uint4& bits, float (&x)[count]) {
         const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
         NQ_UNROLL
-        for (uint32_t e = 0; e < count; e++)
-            x[e] = float_of(byte_permute(words[e / 4] ^ 0x80808080, two_to_23, 0x7650 | e % 4)) - 8388736.0f;
+        for (uint32_t w = 0; w < 4; w++) {
+            float four[4];
+            expand(words[w], four);
+            NQ_UNROLL
+            for (uint32_t e = 0; e < 4; e++) x[4 * w + e] = four[e];
+        }
     }
 };
 
