@@ -18,6 +18,7 @@ file(GLOB NQ_CUDA_KERNELS CONFIGURE_DEPENDS ${NQ_CUDA_DIRECTORY}/kernels/*.cu)
 # its path, NAME_ptx are the paths of the PTX.
 set(cuda_out ${PROJECT_BINARY_DIR}/cuda)
 list(TRANSFORM NQ_CUDA_INCLUDES PREPEND -I OUTPUT_VARIABLE include_flags)
+set(NQ_CUDA_CLANG_FLAGS -x cuda --cuda-device-only -nocudainc -nocudalib -Xclang -target-feature -Xclang +ptx75 -O3 -std=c++20 -ffp-contract=off -fno-exceptions)
 function(nq_add_kernel_images target)
     set(all_ptx "")
     set(images_code "#include \"cuda/images.h\"\n")
@@ -29,8 +30,7 @@ function(nq_add_kernel_images target)
             # // image: NAME is how tests recognise an image.
             if(NOT ${ptx} IN_LIST NQ_CUDA_PTX)
                 add_custom_command(OUTPUT ${ptx}
-                    COMMAND ${NQ_CUDA_CLANG} -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch=sm_${architecture} -Xclang -target-feature -Xclang +ptx75
-                        -O3 -std=c++20 -ffp-contract=off -fno-exceptions -Wall -Wextra -Werror ${include_flags} -MD -MF ${ptx}.d -MT ${ptx} -S ${source} -o ${ptx}.body
+                    COMMAND ${NQ_CUDA_CLANG} ${NQ_CUDA_CLANG_FLAGS} --cuda-gpu-arch=sm_${architecture} -Wall -Wextra -Werror ${include_flags} -MD -MF ${ptx}.d -MT ${ptx} -S ${source} -o ${ptx}.body
                     COMMAND ${CMAKE_COMMAND} -D BODY=${ptx}.body -D NAME=${name} -D ARCHITECTURE=${architecture} -D PTX=${ptx} -P ${PROJECT_SOURCE_DIR}/cmake/name_image.cmake
                     DEPENDS ${source} ${PROJECT_SOURCE_DIR}/cmake/name_image.cmake DEPFILE ${ptx}.d VERBATIM
                     COMMENT "Compiling kernels ${name} for sm_${architecture}")

@@ -86,15 +86,13 @@ std::filesystem::path build::driver(const std::string& name) const {
 std::filesystem::path build::ptx() const {
     const std::filesystem::path folder = directory_ / "ptx";
     std::filesystem::create_directories(folder);
-    for (const std::string architecture : {"75", "80"}) {
-        const std::string ptx = (folder / (mutant_.kernel + ".sm_" + architecture + ".ptx")).string();
-        run(settings_.at("clang") + " --cuda-gpu-arch=sm_" + architecture + " -w -I'" + overlay_.string() + "' " +
-                settings_.at("includes") + " -S '" + source_.string() + "' -o '" + ptx + ".body'",
-            "ptx" + architecture + ".compile.log");
-        run("'" + settings_.at("cmake") + "' -D BODY='" + ptx + ".body' -D NAME=" + mutant_.kernel + " -D ARCHITECTURE=" + architecture +
-                " -D PTX='" + ptx + "' -P '" + settings_.at("source") + "/cmake/name_image.cmake'",
-            "ptx" + architecture + ".name.log");
-    }
+    const std::string ptx = (folder / (mutant_.kernel + ".sm_80.ptx")).string();
+    run(settings_.at("clang") + " --cuda-gpu-arch=sm_80 -w -I'" + overlay_.string() + "' " + settings_.at("includes") + " -S '" +
+            source_.string() + "' -o '" + ptx + ".body'",
+        "ptx.compile.log");
+    run("'" + settings_.at("cmake") + "' -D BODY='" + ptx + ".body' -D NAME=" + mutant_.kernel + " -D ARCHITECTURE=80 -D PTX='" + ptx +
+            "' -P '" + settings_.at("source") + "/cmake/name_image.cmake'",
+        "ptx.name.log");
     return folder;
 }
 

@@ -36,8 +36,8 @@ public:
                 proof, "NATIVEQUANT_CUDA_DRIVER='" + build_.driver("nq_emulated_cuda_checked").string() + "' " + settings_.at("checked")};
             if (fails(t) && output_of(t).find("checked build") != std::string::npos) return proof;
         } else if (proof == "ptx") {
-            if (fails({proof,
-                       "NATIVEQUANT_CUDA_DRIVER='" + settings_.at("ptx_driver") + "' NQ_PTX_DIRECTORY='" + build_.ptx().string() + "'"}))
+            if (fails({proof, "NATIVEQUANT_CUDA_DRIVER='" + settings_.at("ptx_driver") + "' NQ_PTX_DIRECTORY='" + build_.ptx().string() +
+                                  "' " + settings_.at("checked")}))
                 return proof;
         } else {
             throw out_of_date(mutant_.name + ": there is no proof '" + proof + "'");
