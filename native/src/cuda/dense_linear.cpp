@@ -98,8 +98,7 @@ void enqueue_linear(cuda_backend& device, const matrix& weights, const dense_act
     if (shape.grid_z > 1) p.partial_sums = partial_sums.emplace(device.blocks(), shape.grid_z * count * sizeof(float)).as<float>();
     device.device().launch(x.type() == NQ_DTYPE_F16 ? tile.f16 : tile.bf16, shape, p);
     if (shape.grid_z > 1) {
-        device.device().launch(dense_reduce_kernel, {.grid_x = tiles_of(count, dense_gemm_threads), .threads = dense_gemm_threads},
-                               {p.partial_sums, shape.grid_z, e});
+        device.device().launch(dense_reduce_kernel, device.device().covering(count, dense_gemm_threads), {p.partial_sums, shape.grid_z, e});
     }
 }
 

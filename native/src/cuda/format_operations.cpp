@@ -18,12 +18,9 @@ namespace nq::cuda {
 
 namespace {
 
-// Blocks of `threads` threads for `items` of `per_block` each: enough to fill the device, no more than there is work for.
-launch_shape covering(cuda_backend& device, size_t items, size_t per_block, unsigned threads) {
-    constexpr unsigned blocks_per_multiprocessor = 8;
-    const size_t blocks = (items + per_block - 1) / per_block;
-    return {.grid_x = static_cast<unsigned>(std::min<size_t>(blocks, device.device().multiprocessors() * blocks_per_multiprocessor)),
-            .threads = threads};
+// A warp for every quantization block.
+launch_shape warp_per_block(cuda_backend& device, size_t count, uint32_t blocksize, unsigned threads) {
+    return device.device().covering(32 * ((count - 1) / blocksize + 1), threads);
 }
 
 float f32_of(const std::vector<uint8_t>& bytes, nq_dtype dtype, size_t i) {
@@ -34,14 +31,12 @@ float f32_of(const std::vector<uint8_t>& bytes, nq_dtype dtype, size_t i) {
 
 void enqueue_quantize_blockwise(cuda_backend& device, const flat_values& values, const float* map, const float* offset, uint32_t blocksize,
                                 uint8_t* codes, float* absmax, const first_bad_block& bad) {
-    const size_t blocks = (values.count - 1) / blocksize + 1;
-    device.device().launch(quantize_blockwise_kernel, covering(device, blocks, blockwise_threads / 32, blockwise_threads),
+    device.device().launch(quantize_blockwise_kernel, warp_per_block(device, values.count, blocksize, blockwise_threads),
                            {values.data, values.count, map, offset, codes, absmax, bad.address(), values.dtype, blocksize});
 }
 
 void enqueue_dequantize_blockwise(cuda_backend& device, const dequantize_blockwise_parameters& p) {
-    const size_t blocks = (p.count - 1) / p.blocksize + 1;
-    device.device().launch(dequantize_blockwise_kernel, covering(device, blocks, blockwise_threads / 32, blockwise_threads), p);
+    device.device().launch(dequantize_blockwise_kernel, warp_per_block(device, p.count, p.blocksize, blockwise_threads), p);
 }
 
 }  // namespace
@@ -83,8 +78,7 @@ void enqueue_quantize_4bit(cuda_backend& device, const flat_values& values, nq_q
     } else {
         std::copy_n(formats::nf4_thresholds, std::size(formats::nf4_thresholds), p.thresholds);
     }
-    const size_t blocks = (values.count - 1) / blocksize + 1;
-    device.device().launch(quantize4bit_kernel, covering(device, blocks, quantize4bit_threads / 32, quantize4bit_threads), p);
+    device.device().launch(quantize4bit_kernel, warp_per_block(device, values.count, blocksize, quantize4bit_threads), p);
 }
 
 void quantize_absmax_values(cuda_backend& device, const float* absmax, size_t count, const float* map, uint32_t nested_blocksize,
@@ -122,7 +116,7 @@ void cuda_backend::dequantize_4bit(const tensor& packed, const tensor& absmax, n
                                 {}};
     const float* codebook = formats::codebook_4bit(type);
     std::copy_n(codebook, std::size(p.codebook), p.codebook);
-    device_->launch(dequantize4bit_kernel, covering(*this, (p.count + 1) / 2, dequantize4bit_threads, dequantize4bit_threads), p);
+    device_->launch(dequantize4bit_kernel, device_->covering((p.count + 1) / 2, dequantize4bit_threads), p);
 }
 
 void cuda_backend::quantize_blockwise(const tensor& input, const tensor& map, uint32_t blocksize, const tensor& codes,
