@@ -87,7 +87,7 @@ private:
     }
 
     void transformer(size_t rows) {
-        const size_t columns = on_emulated_device() ? 300 : 2048;
+        const size_t columns = on_emulated_device() ? 320 : 2048;
         const std::vector<float> values = normal_values(rows * columns, 7);
         const array x(device_, NQ_DTYPE_F32, rows, columns, values), w(device_, NQ_DTYPE_F32, 1, columns, normal_values(columns, 8)),
             y(device_, NQ_DTYPE_F32, rows, columns);

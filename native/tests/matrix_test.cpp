@@ -214,7 +214,12 @@ TEST_P(Matrix, InfoCountsTheBitsOfTheExchangeFormat) {
     EXPECT_EQ(info_of(plain).storage_bytes, 64u * 256 / 2 + 256 * 4);
     EXPECT_EQ(info_of(nested).storage_bytes, 64u * 256 / 2 + 256 + 4);
     EXPECT_EQ(info_of(eight).storage_bytes, 64u * 256 + 64 * 4);
-    EXPECT_EQ(info_of(plain).resident_bytes, info_of(plain).storage_bytes) << "16 rows a panel: no padding";
+    if (test_device() == nullptr) {
+        EXPECT_EQ(info_of(plain).resident_bytes, info_of(plain).storage_bytes) << "16 rows a panel: no padding";
+    } else {
+        EXPECT_GE(info_of(plain).resident_bytes, info_of(plain).storage_bytes);
+        EXPECT_LE(info_of(plain).resident_bytes, info_of(plain).storage_bytes * 65 / 64);
+    }
     EXPECT_EQ(info_of(nested).nested_blocksize, 256u);
     EXPECT_EQ(info_of(plain).nested_blocksize, 0u);
     EXPECT_EQ(info_of(eight).kind, NQ_MATRIX_8BIT);
@@ -228,9 +233,10 @@ TEST_P(Matrix, EveryValueOfADenormalBlockIsQuantized) {
     EXPECT_EQ(dequantized(device_, weights), values) << "1 / absmax overflows: the quotient is used";
 }
 
-// The quantized size of a matrix plus little: while a matrix is made, the device may not need more.
+// The quantized size of a matrix plus little: while a matrix is made, the device may not need more. Where weights have to be brought to it
+// first, they pass through 16 MiB, and their codes through a quarter of that.
 TEST_P(Matrix, QuantizingNeedsLittleExtraMemory) {
-    constexpr size_t rows = 1024, columns = 2048;
+    const size_t rows = test_device() == nullptr ? 1024 : 2560, columns = 2048, staging = test_device() == nullptr ? 0 : 22 << 20;
     const std::vector<float> values = normal_values(rows * columns, 13);
     for (int kind : {0, 1, 2}) {
         ASSERT_OK(nq_device_trim(device_));
@@ -239,8 +245,9 @@ TEST_P(Matrix, QuantizingNeedsLittleExtraMemory) {
         const matrix weights = kind == 2 ? matrix_8bit(device_, rows, columns, values)
                                          : matrix_4bit(device_, rows, columns, values, NQ_QUANT_TYPE_NF4, 64, kind == 1);
         const uint64_t resident = info_of(weights).resident_bytes;
-        EXPECT_LE(device_.info().peak_allocated_bytes - before, 2 * resident);
-        EXPECT_LE(device_.info().peak_allocated_bytes - before - resident, rows * columns / 10) << "absmax waiting for double quantization";
+        EXPECT_LE(device_.info().peak_allocated_bytes - before, staging + 2 * resident);
+        EXPECT_LE(device_.info().peak_allocated_bytes - before - resident, staging + rows * columns / 10)
+            << "absmax waiting for double quantization";
     }
 }
 
