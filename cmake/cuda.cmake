@@ -30,7 +30,7 @@ function(nq_add_kernel_images target)
             # // image: NAME is how tests recognise an image.
             if(NOT ${ptx} IN_LIST NQ_CUDA_PTX)
                 add_custom_command(OUTPUT ${ptx}
-                    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${NQ_CUDA_CLANG} ${NQ_CUDA_CLANG_FLAGS} --cuda-gpu-arch=sm_${architecture} -Wall -Wextra -Werror ${include_flags} -MD -MF ${ptx}.d -MT ${ptx} -S ${source} -o ${ptx}.body
+                    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${NQ_CUDA_CLANG} ${NQ_CUDA_CLANG_FLAGS} --cuda-gpu-arch=sm_${architecture} -Wall -Wextra -Werror -Wno-unknown-cuda-version ${include_flags} -MD -MF ${ptx}.d -MT ${ptx} -S ${source} -o ${ptx}.body
                     COMMAND ${CMAKE_COMMAND} -D BODY=${ptx}.body -D NAME=${name} -D ARCHITECTURE=${architecture} -D PTX=${ptx} -P ${PROJECT_SOURCE_DIR}/cmake/name_image.cmake
                     DEPENDS ${source} ${PROJECT_SOURCE_DIR}/cmake/name_image.cmake DEPFILE ${ptx}.d VERBATIM
                     COMMENT "Compiling kernels ${name} for sm_${architecture}")

@@ -4,10 +4,10 @@
 
 #include "cuda/dense_matrix.h"
 #include "cuda/device/fragments4bit.h"
-#include "cuda/fail.h"
 #include "cuda/kernels/linear4bit_flat.h"
 #include "cuda/kernels/linear4bit_gemm.h"
 #include "cuda/kernels/linear4bit_gemv.h"
+#include "cuda/kernels/linear4bit_int8.h"
 #include "cuda/linear_layers.h"
 #include "cuda/matrix4bit.h"
 
@@ -25,23 +25,68 @@ view rows_of(const view& v, size_t first, size_t rows) {
     return {static_cast<char*>(v.data) + first * v.row_stride * element_size(v.dtype), rows, v.columns, v.row_stride, v.dtype};
 }
 
+// How a vector product is shared out; what its kernels have in common.
+struct gemv_plan {
+    gemv_plan(cuda_backend& device, const matrix4bit& m, const view& x, const epilogue& e)
+        : variant(x.rows == 1   ? 0
+                  : x.rows == 2 ? 1
+                                : 2) {
+        const unsigned tiles = groups_of(m.layout().rows, fragments4bit::tile_rows), rows = 1u << variant;
+        const unsigned row_groups = groups_of(x.rows, rows), most_blocks = 2 * device.device().multiprocessors();
+        // K is split until the device is full, as long as every warp has a unit.
+        const unsigned units = groups_of(m.layout().columns, gemv4bit_unit);
+        const unsigned splits = std::clamp(most_blocks / (tiles * row_groups), 1u, std::max(1u, units / gemv4bit_warps));
+        if (splits > 1)
+            parts.emplace(device.blocks(), size_t{tiles} * row_groups * splits * rows * fragments4bit::tile_rows * sizeof(float));
+        const uint32_t copies = table_copies_log2(device.device());
+        shape = {.grid_x = tiles * splits,
+                 .grid_y = row_groups,
+                 .threads = gemv4bit_threads,
+                 .dynamic_shared_bytes = gemv4bit_shared_bytes(rows, copies)};
+        parameters = {m.weights(), x, e, copies, splits, parts ? parts->as<float>() : nullptr, device.tickets()};
+    }
+
+    unsigned variant;  // of the kernels for 1, 2 and 4 rows
+    std::optional<device_block> parts;
+    launch_shape shape;
+    gemv4bit_parameters parameters;
+};
+
 void enqueue_gemv(cuda_backend& device, const matrix4bit& m, const view& x, nq_dtype type, const epilogue& e) {
-    const unsigned tiles = groups_of(m.layout().rows, fragments4bit::tile_rows);
-    const unsigned variant = x.rows == 1 ? 0 : x.rows == 2 ? 1 : 2, rows = 1u << variant;
-    const unsigned row_groups = groups_of(x.rows, rows), most_blocks = 2 * device.device().multiprocessors();
-    // K is split until the device is full, as long as every warp has a unit.
-    const unsigned units = groups_of(m.layout().columns, gemv4bit_unit);
-    const unsigned splits = std::clamp(most_blocks / (tiles * row_groups), 1u, std::max(1u, units / gemv4bit_warps));
-    const device_block parts =
-        device.scratch(splits == 1 ? 1 : size_t{tiles} * row_groups * splits * rows * fragments4bit::tile_rows * sizeof(float));
-    const uint32_t copies = table_copies_log2(device.device());
+    const gemv_plan plan(device, m, x, e);
     const auto& kernels = type == NQ_DTYPE_F32 ? gemv4bit_f32_kernels : type == NQ_DTYPE_F16 ? gemv4bit_f16_kernels : gemv4bit_bf16_kernels;
-    device.device().launch(kernels[variant],
-                           {.grid_x = tiles * splits,
-                            .grid_y = row_groups,
-                            .threads = gemv4bit_threads,
-                            .dynamic_shared_bytes = gemv4bit_shared_bytes(rows, copies)},
-                           {m.weights(), x, e, copies, splits, parts.as<float>(), device.tickets()});
+    device.device().launch(kernels[plan.variant], plan.shape, plan.parameters);
+}
+
+void enqueue_flat(cuda_backend& device, const matrix4bit& m, const view& x, const epilogue& e) {
+    device.device().launch(linear4bit_flat_kernel,
+                           {.grid_x = groups_of(m.layout().rows, linear4bit_flat_threads / 32),
+                            .grid_y = groups_of(x.rows, linear4bit_flat_rows),
+                            .threads = linear4bit_flat_threads},
+                           {m.weights(), x, e});
+}
+
+void enqueue_int8(cuda_backend& device, const matrix4bit& m, const view& x, const epilogue& e) {
+    constexpr size_t alignment = 16, blocks_per_multiprocessor = 8;
+    const uint32_t block = int8_block_columns(m.layout().blocksize);
+    const size_t stride = (x.columns + alignment - 1) / alignment * alignment, blocks = groups_of(x.columns, block);
+    const device_block codes = device.scratch(x.rows * stride), scales = device.scratch(x.rows * blocks * sizeof(float));
+    const activations4bit activations{codes.as<int8_t>(), scales.as<float>(), stride, blocks};
+    const unsigned covering = groups_of(x.rows * blocks, quantize_activations4bit_threads / 32);
+    device.device().launch(quantize_activations4bit_kernel,
+                           {.grid_x = std::min<unsigned>(covering, device.device().multiprocessors() * blocks_per_multiprocessor),
+                            .threads = quantize_activations4bit_threads},
+                           {x, activations, block, m.in_fragments()});
+    if (m.in_fragments()) {
+        const gemv_plan plan(device, m, x, e);
+        device.device().launch(gemv4bit_int8_kernels[plan.variant], plan.shape, {plan.parameters, activations});
+    } else {
+        device.device().launch(linear4bit_flat_int8_kernel,
+                               {.grid_x = groups_of(m.layout().rows, flat_int8_threads / 32),
+                                .grid_y = groups_of(x.rows, flat_int8_rows),
+                                .threads = flat_int8_threads},
+                               {m.weights(), activations, x.rows, block, e});
+    }
 }
 
 // Rows of x as the matrix product reads them: in T and aligned. Given ones are taken as they are if they will do.
@@ -86,10 +131,7 @@ bool has_matrix_product(const device_context& device, nq_dtype type) {
 }  // namespace
 
 void enqueue_linear4bit(cuda_backend& device, const matrix& weights, const tensor& x, nq_dtype compute_dtype, const epilogue& e) {
-    constexpr size_t most_rows = size_t{65535} * std::min(linear4bit_flat_rows, gemv4bit_most_rows);
-    if (compute_dtype == NQ_DTYPE_I8) {
-        fail(NQ_STATUS_UNSUPPORTED, "4-bit layers on CUDA compute in f32, f16 or bf16; compute_dtype i8 is there on the CPU only");
-    }
+    constexpr size_t most_rows = size_t{65535} * std::min({linear4bit_flat_rows, flat_int8_rows, gemv4bit_most_rows});
     const matrix4bit& m = as_4bit(weights);
     if (m.in_fragments() && x.rows > gemv4bit_most_rows && has_matrix_product(device.device(), compute_dtype)) {
         return enqueue_gemm(device, m, view_of(x), compute_dtype, e);
@@ -103,14 +145,12 @@ void enqueue_linear4bit(cuda_backend& device, const matrix& weights, const tenso
             f.gate += first * e.y.columns;
             f.gated = rows_of(e.gated, first, rows);
         }
-        if (m.in_fragments()) {
+        if (compute_dtype == NQ_DTYPE_I8) {
+            enqueue_int8(device, m, part, f);
+        } else if (m.in_fragments()) {
             enqueue_gemv(device, m, part, compute_dtype, f);
         } else {
-            device.device().launch(linear4bit_flat_kernel,
-                                   {.grid_x = groups_of(m.layout().rows, linear4bit_flat_threads / 32),
-                                    .grid_y = groups_of(rows, linear4bit_flat_rows),
-                                    .threads = linear4bit_flat_threads},
-                                   {m.weights(), part, f});
+            enqueue_flat(device, m, part, f);
         }
     }
 }

@@ -116,12 +116,36 @@ TEST_F(linear4bit, every_type_of_operands_agrees_with_the_scalar_one) {
     }
 }
 
+TEST_F(linear4bit, int8_activations_give_the_scalar_sums) {
+    for (const shape& s : {shape{1, 65, 320, 64, true, nf4}, shape{2, 3, 1088, 64, false, fp4}, shape{3, 130, 96, 32, false, nf4},
+                           shape{6, 66, 256, 128, true, nf4}, shape{5, 9, 100, 32, true, nf4}, shape{2, 5, 63, 64, false, nf4}}) {
+        SCOPED_TRACE(name_of(s, NQ_DTYPE_I8));
+        const twin_matrices weights(scalar, cuda, s.n, s.k, normal_values(s.n * s.k, 10), s.type, s.blocksize, s.nested);
+        std::vector<float> x = normal_values(s.m * s.k, 11);
+        std::fill_n(x.begin(), std::min<size_t>(s.k, 64), 0.0f);
+        x.back() = 100;
+        const std::vector<float> bias = normal_values(s.n, 12);
+        const array cuda_x(cuda, NQ_DTYPE_F32, s.m, s.k, x, 3), scalar_x(scalar, NQ_DTYPE_F32, s.m, s.k, x);
+        const array cuda_bias(cuda, NQ_DTYPE_F32, 1, s.n, bias), scalar_bias(scalar, NQ_DTYPE_F32, 1, s.n, bias);
+        const array expected(scalar, NQ_DTYPE_F32, s.m, s.n);
+        ASSERT_OK(nq_linear4bit_forward(weights.scalar, scalar_x, scalar_bias, NQ_DTYPE_I8, expected));
+        const std::vector<float> got = forward(cuda, weights.cuda, cuda_x, cuda_bias, NQ_DTYPE_I8, s, NQ_DTYPE_F32),
+                                 want = expected.floats();
+        const std::vector<float> w = dequantized(scalar, weights.scalar);
+        for (size_t i = 0; i < got.size(); i++) {
+            double size = std::fabs(bias[i % s.n]);
+            for (size_t k = 0; k < s.k; k++) size += std::fabs(x[i / s.n * s.k + k] * w[i % s.n * s.k + k]);
+            EXPECT_NEAR(got[i], want[i], 4 * std::sqrt(static_cast<double>(s.k)) * 0x1p-24 * size) << i;
+        }
+    }
+}
+
 TEST_F(linear4bit, what_is_not_finite_in_x_reaches_its_row_and_no_other) {
     for (size_t k : {size_t{128}, size_t{100}}) {
         for (size_t m : {size_t{3}, size_t{6}}) {
             const shape s{m, 66, k, 64, false, nf4};
             const twin_matrices weights(scalar, cuda, s.n, s.k, normal_values(s.n * s.k, 7), s.type, s.blocksize, s.nested);
-            for (nq_dtype compute : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+            for (nq_dtype compute : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16, NQ_DTYPE_I8}) {
                 std::vector<float> x = normal_values(s.m * s.k, 8);
                 const std::vector<float> clean =
                     forward(cuda, weights.cuda, array(cuda, NQ_DTYPE_F32, s.m, s.k, x), nullptr, compute, s, NQ_DTYPE_F32);
@@ -148,7 +172,7 @@ TEST_F(linear4bit, weights_of_zero_give_the_bias_exactly) {
         const twin_matrices weights(scalar, cuda, s.n, s.k, std::vector<float>(s.n * s.k), s.type, s.blocksize, s.nested);
         const array x(cuda, NQ_DTYPE_F32, s.m, s.k, normal_values(s.m * s.k, 9)),
             bias(cuda, NQ_DTYPE_F32, 1, s.n, std::vector<float>(s.n, 0.5f));
-        for (nq_dtype compute : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16}) {
+        for (nq_dtype compute : {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16, NQ_DTYPE_I8}) {
             EXPECT_EQ(forward(cuda, weights.cuda, x, bias, compute, s, NQ_DTYPE_F32), std::vector<float>(s.m * s.n, 0.5f));
         }
     }
