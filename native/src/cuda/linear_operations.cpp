@@ -6,6 +6,7 @@
 #include "cuda/dense_linear.h"
 #include "cuda/dense_matrix.h"
 #include "cuda/kernels/linear4bit_gemv.h"
+#include "cuda/linear8bit.h"
 #include "cuda/linear_layers.h"
 
 namespace nq::cuda {
@@ -42,7 +43,7 @@ public:
             case NQ_MATRIX_4BIT:
                 return enqueue_linear4bit(device_, *layer.weights, rounded(layer.compute_dtype), layer.compute_dtype, e);
             case NQ_MATRIX_8BIT:
-                return enqueue_linear8bit(device_, *layer.weights, x_, layer.threshold, e);
+                return enqueue_linear8bit(device_, *layer.weights, x_, codes(layer.threshold), e);
         }
     }
 
@@ -66,10 +67,19 @@ private:
         return result();
     }
 
+    // The int8 codes of x; layers of one group seldom differ in their threshold.
+    const int8_activations& codes(float threshold) {
+        if (!codes_ || threshold != threshold_) codes_.emplace(device_, x_, threshold);
+        threshold_ = threshold;
+        return *codes_;
+    }
+
     cuda_backend& device_;
     const tensor& x_;
     std::array<std::optional<dense_activations>, 2> parts_;  // bf16, f16
     std::array<std::optional<device_block>, 2> rounded_;     // bf16, f16
+    std::optional<int8_activations> codes_;
+    float threshold_ = 0;
 };
 
 epilogue store_result(const linear_layer& layer, const tensor& y) {
