@@ -13,7 +13,7 @@ namespace nq::cuda::driver {
 namespace {
 
 constexpr const char* default_library = "libcuda.so.1";
-constexpr int oldest_version = 11050;  // the first that reads PTX 7.5
+constexpr int oldest_version = NQ_OLDEST_DRIVER;  // the first that reads the images of this build
 
 functions table{};
 std::atomic<bool> opened{false};
@@ -29,16 +29,17 @@ void open() {
     if (library == nullptr) {
         fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "there is no CUDA driver, which comes with the display driver of NVIDIA: %s", dlerror());
     }
-#define NQ_DRIVER_LOAD(field, symbol, parameters)                                   \
-    table.field = reinterpret_cast<decltype(table.field)>(dlsym(library, #symbol)); \
-    if (table.field == nullptr)                                                     \
-        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "the CUDA driver %s is too old: it has no " #symbol ", expected CUDA 11.5 or later", name);
+#define NQ_DRIVER_LOAD(field, symbol, parameters)                                                                                        \
+    table.field = reinterpret_cast<decltype(table.field)>(dlsym(library, #symbol));                                                      \
+    if (table.field == nullptr)                                                                                                          \
+        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "the CUDA driver %s is too old: it has no " #symbol ", expected CUDA %d.%d or later", name, \
+             oldest_version / 1000, oldest_version % 1000 / 10);
     NQ_DRIVER_FUNCTIONS(NQ_DRIVER_LOAD)
 #undef NQ_DRIVER_LOAD
     int version = 0;
     if (table.get_version(&version) == success && version < oldest_version) {
-        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "the CUDA driver %s is too old: it supports CUDA %d.%d, expected 11.5 or later", name,
-             version / 1000, version % 1000 / 10);
+        fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "the CUDA driver %s is too old: it supports CUDA %d.%d, expected %d.%d or later", name,
+             version / 1000, version % 1000 / 10, oldest_version / 1000, oldest_version % 1000 / 10);
     }
     const result r = table.init(0);
     if (r == no_device) fail(NQ_STATUS_DEVICE_NOT_AVAILABLE, "the CUDA driver %s finds no device", name);
