@@ -57,7 +57,7 @@ public:
 private:
     struct loaded_kernel {
         driver::function function = nullptr;
-        unsigned dynamic_shared_bytes = 48 << 10;  // beyond it a kernel has to ask
+        unsigned dynamic_shared_bytes = 0;  // asked for so far: without asking there are 48 KiB, static arrays included
     };
 
     // Keeps the context as long as the object lives.

@@ -1,7 +1,6 @@
 // Running a launch: which block, which warp, and which of a warp's lanes go on. Lanes at the same position run together; of those at
 // different ones, the least goes first, so that they meet again after a branch.
 #include <algorithm>
-#include <cstring>
 #include <deque>
 
 #include "ptx.h"
@@ -13,7 +12,7 @@ constexpr uint64_t orderly_turn = 100000;  // warp instructions before another b
 constexpr uint64_t longest_random_turn = 200;
 constexpr uint32_t no_position = ~uint32_t{0};
 constexpr std::byte junk_byte{0xff};
-constexpr int junk_register = 0xee;
+constexpr cell junk_register = 0xeeeeeeeeeeeeeeee;
 
 // A block with its warps; used again by the next block when this one has ended.
 struct block_slot {
@@ -75,7 +74,8 @@ private:
     void add_slot() {
         slots_.emplace_back();
         block_slot& slot = slots_.back();
-        slot.registers.resize(warps_ * static_cast<size_t>(kernel_.rows) * warp_lanes);
+        // Filled once: what a block leaves is as good as junk to the next.
+        slot.registers.assign(warps_ * static_cast<size_t>(kernel_.rows) * warp_lanes, junk_register);
         slot.warps.resize(warps_);
         start(slot);
     }
@@ -88,7 +88,6 @@ private:
         slot.state.living = true;
         ++next_;
         ++living_;
-        std::memset(slot.registers.data(), junk_register, slot.registers.size() * sizeof(cell));
         for (size_t k = 0; k < warps_; ++k) {
             warp& w = slot.warps[k];
             w.launch = &launch_;

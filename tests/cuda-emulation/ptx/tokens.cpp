@@ -1,5 +1,6 @@
 #include "tokens.h"
 
+#include <array>
 #include <cctype>
 #include <charconv>
 
@@ -8,7 +9,15 @@
 namespace ptx {
 namespace {
 
-bool in_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.'; }
+constexpr auto word_characters = [] {
+    std::array<bool, 256> in{};
+    for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$%.")) {
+        in[static_cast<unsigned char>(c)] = true;
+    }
+    return in;
+}();
+
+bool in_word(char c) { return word_characters[static_cast<unsigned char>(c)]; }
 
 const token end_of_text{"", 0};
 
