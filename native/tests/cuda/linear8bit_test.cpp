@@ -167,7 +167,7 @@ TEST_F(linear8bit_on_cuda, a_group_adds_to_what_is_there_and_gates_as_the_scalar
                 layers[0].threshold = 2;
                 layers[1].matrix = up;
                 layers[1].y = *static_cast<const nq_tensor*>(y1);
-                layers[1].threshold = 2;
+                layers[1].threshold = epilogue == NQ_EPILOGUE_ADD ? 1.5f : 2;
                 ASSERT_OK(nq_linear_group_forward(layers, 2, input, epilogue));
                 results[i] = y0.floats();
                 const std::vector<float> second = y1.floats();
