@@ -61,8 +61,9 @@ bool enqueue_prefill(cuda_backend& device, const attention_operation& a) {
     for (const prefill_variant& v : prefill_variants) {
         if (a.cache.head_dim > v.most_head_dim) continue;
         const uint64_t row_blocks = divide_up(rows, prefill_block_rows(v.threads)), blocks = row_blocks * a.cache.kv_heads;
-        const unsigned shared = prefill_shared_bytes(v.threads, a.cache.head_dim, type);
-        if (blocks * advantage < device.device().multiprocessors() || shared > device.device().shared_memory_per_block()) return false;
+        const unsigned shared = prefill_shared_bytes(v.threads, a.cache.head_dim, type), with_static_arrays = shared + 64;
+        if (blocks * advantage < device.device().multiprocessors() || with_static_arrays > device.device().shared_memory_per_block())
+            return false;
         device.device().launch(type == NQ_DTYPE_F32    ? v.f32
                                : type == NQ_DTYPE_BF16 ? v.bf16
                                                        : v.int8,

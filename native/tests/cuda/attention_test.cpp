@@ -118,6 +118,12 @@ TEST_F(attention_on_cuda, contexts_split_into_spans_agree_with_f64) {
     }
 }
 
+// So many heads that their positions are not split.
+TEST_F(attention_on_cuda, several_tiles_of_one_span_agree_with_f64) {
+    expect_f64(cuda, {17, 1, 8, 1, 300, 0});
+    expect_f64(cuda, {17, 1, 8, 1, 300, 150});
+}
+
 TEST_F(attention_on_cuda, every_window_leaves_out_exactly_what_lies_before_it) {
     for (size_t window : {1u, 2u, 15u, 16u, 17u, 63u, 64u, 65u, 127u, 140u, 141u, 1000u}) {
         expect_f64(cuda, {1, 2, 12, 1, 140, window});

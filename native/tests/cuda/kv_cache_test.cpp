@@ -48,7 +48,7 @@ TEST(kv_layout, every_element_of_keys_and_values_has_a_place_of_its_own) {
 using kv_cache_on_cuda = cuda_and_scalar;
 
 // A window of one position reads its value back: softmax of one score is 1.
-TEST_F(kv_cache_on_cuda, values_read_back_are_those_of_the_scalar_cache_bit_for_bit) {
+TEST_F(kv_cache_on_cuda, values_read_back_are_those_of_the_scalar_cache) {
     constexpr uint32_t kv_heads = 2;
     for (nq_dtype dtype : cache_types) {
         for (uint32_t head_dim : {1u, 7u, 32u, 130u}) {
@@ -78,10 +78,13 @@ TEST_F(kv_cache_on_cuda, values_read_back_are_those_of_the_scalar_cache_bit_for_
                     read.push_back(y.floats());
                 }
                 for (size_t i = 0; i < read[0].size(); i++) {
-                    if (std::isnan(read[1][i])) {
-                        ASSERT_TRUE(std::isnan(read[0][i])) << i;
+                    if (!std::isfinite(read[1][i])) {
+                        ASSERT_EQ(std::isnan(read[0][i]), std::isnan(read[1][i])) << i;
+                        ASSERT_FALSE(std::isfinite(read[0][i])) << i;
                     } else {
-                        ASSERT_EQ(read[0][i], read[1][i]) << "type " << dtype << ", head of " << head_dim << ", position " << i / columns;
+                        // Tensor cores take f32 in parts, which end where bf16 does.
+                        ASSERT_NEAR(read[0][i], read[1][i], dtype == NQ_DTYPE_F32 ? 0x1p-126f : 0)
+                            << "type " << dtype << ", head of " << head_dim << ", position " << i / columns;
                     }
                 }
             }
