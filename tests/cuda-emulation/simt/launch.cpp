@@ -69,6 +69,11 @@ settings settings_of_environment() {
 void* dynamic_shared() { return shared_memory(); }
 void* static_shared(const void* declaration, size_t bytes) { return current.static_array(declaration, bytes); }
 
+void assign_vector(void* to, const void* from, size_t bytes) {
+    if (current_observer != nullptr) current_observer->vector_assigned(to, from, bytes, __builtin_return_address(0));
+    std::memcpy(to, from, bytes);
+}
+
 void launch(const kernel_registration& kernel, dim3 grid, dim3 block, size_t dynamic_shared_bytes, const void* parameters) {
     const uint64_t threads = uint64_t{block.x} * block.y * block.z, blocks = uint64_t{grid.x} * grid.y * grid.z;
     current.kernel = &kernel;

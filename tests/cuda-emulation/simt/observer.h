@@ -29,6 +29,8 @@ public:
 
     // Accesses by a thread of the block that runs, before they happen; `site` is the address of the instruction.
     virtual void read(unsigned thread, const void* address, size_t bytes, const void* site) = 0;
+    // A vector type is assigned by the thread that runs.
+    virtual void vector_assigned(const void* to, const void* from, size_t bytes, const void* site) = 0;
     virtual void atomic(unsigned thread, const void* address, size_t bytes, const void* site) = 0;
     // An asynchronous copy is on its way to shared memory, and has landed.
     virtual void copy_begins(unsigned thread, const void* shared, const void* global, size_t bytes, size_t valid, const void* site) = 0;

@@ -9,12 +9,30 @@
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
 };
+
+namespace simt {
+// The checked build's assignment of a vector type: to memory whole, as one instruction; the compiler would store its elements.
+void assign_vector(void* to, const void* from, size_t bytes);
+}  // namespace simt
+
+#if defined(NQ_SIMT_CHECKED)
+#define NQ_VECTOR_ASSIGNMENT(type)                       \
+    type& operator=(const type& other) {                 \
+        simt::assign_vector(this, &other, sizeof other); \
+        return *this;                                    \
+    }
+#else
+#define NQ_VECTOR_ASSIGNMENT(type)
+#endif
 struct alignas(8) uint2 {
     uint32_t x, y;
+    NQ_VECTOR_ASSIGNMENT(uint2)
 };
 struct alignas(16) uint4 {
     uint32_t x, y, z, w;
+    NQ_VECTOR_ASSIGNMENT(uint4)
 };
+#undef NQ_VECTOR_ASSIGNMENT
 
 namespace simt {
 

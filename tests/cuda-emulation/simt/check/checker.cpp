@@ -135,16 +135,20 @@ checker::where checker::locate(unsigned thread, const void* address, size_t byte
          bytes, address);
 }
 
-void checker::access(const void* address, size_t bytes, bool write, bool unaligned, const void* site) {
+void checker::access(const void* address, size_t bytes, bool writes, bool unaligned, const void* site) {
     if (current.me == nullptr) return;  // the host's own
     const unsigned thread = current.me->index;
-    const where w = locate(thread, address, bytes, write, site);
+    const where w = locate(thread, address, bytes, writes, site);
     if (w.cells == nullptr) return;
     if (!unaligned && reinterpret_cast<uintptr_t>(address) % bytes != 0)
-        fail(site, "the checked build finds a misaligned %s of %zu bytes", write ? "write" : "read", bytes);
-    check(thread, address, bytes, write ? access_kind::write : access_kind::read, site);
+        fail(site, "the checked build finds a misaligned %s of %zu bytes", writes ? "write" : "read", bytes);
+    check(thread, address, bytes, writes ? access_kind::write : access_kind::read, site);
 }
 
+void checker::vector_assigned(const void* to, const void* from, size_t bytes, const void* site) {
+    access(from, bytes, false, false, site);
+    access(to, bytes, true, false, site);
+}
 void checker::read(unsigned thread, const void* address, size_t bytes, const void* site) {
     check(thread, address, bytes, access_kind::read, site);
 }

@@ -32,12 +32,13 @@ public:
     void fence(unsigned thread) override { order_.fence(thread); }
 
     void read(unsigned thread, const void* address, size_t bytes, const void* site) override;
+    void vector_assigned(const void* to, const void* from, size_t bytes, const void* site) override;
     void atomic(unsigned thread, const void* address, size_t bytes, const void* site) override;
     void copy_begins(unsigned thread, const void* shared, const void* global, size_t bytes, size_t valid, const void* site) override;
     void copy_lands(unsigned thread, const void* shared, size_t bytes, const void* site) override;
 
     // A plain access of the running thread. Unaligned ones are made of bytes.
-    void access(const void* address, size_t bytes, bool write, bool unaligned, const void* site);
+    void access(const void* address, size_t bytes, bool writes, bool unaligned, const void* site);
 
 private:
     enum class access_kind { read, write, atomic };

@@ -67,20 +67,7 @@ void statistics::launch_begins(const kernel_registration& kernel) {
 
 void statistics::access(unsigned thread, const void* address, size_t bytes, bool write, bool shared, const void* site) {
     if (file_.empty()) return;
-    const auto at = reinterpret_cast<uintptr_t>(address);
-    std::vector<record>& records = records_[thread];
-    // The compiler stores a vector type by its elements: one access on the device.
-    if (write && bytes == 4 && !records.empty()) {
-        record& last = records.back();
-        const auto apart = static_cast<const char*>(site) - static_cast<const char*>(last.site);
-        if (last.write && last.address + last.bytes == at && last.bytes < 16 && last.address % 16 == 0 && apart > 0 && apart < 64 &&
-            place_of(last.site) == place_of(site)) {
-            last.bytes += 4;
-            last.site = site;
-            return;
-        }
-    }
-    records.push_back({site, at, static_cast<uint32_t>(bytes), write, shared});
+    records_[thread].push_back({site, reinterpret_cast<uintptr_t>(address), static_cast<uint32_t>(bytes), write, shared});
 }
 
 void statistics::add_block() {
