@@ -92,7 +92,7 @@ void enqueue_linear(cuda_backend& device, const matrix& weights, const dense_act
     // Parts of K for the multiprocessors that the tiles leave without work, as long as a part is worth its partial sums.
     constexpr unsigned least_slices = 8;
     const unsigned tiles = shape.grid_x * shape.grid_y;
-    shape.grid_z = std::max(1u, std::min(device.device().multiprocessors() / tiles, p.slices / least_slices));
+    shape.grid_z = std::max(1u, std::min(tile.blocks * device.device().multiprocessors() / tiles, p.slices / least_slices));
     const size_t count = e.y.rows * e.y.columns;
     std::optional<device_block> partial_sums;
     if (shape.grid_z > 1) p.partial_sums = partial_sums.emplace(device.blocks(), shape.grid_z * count * sizeof(float)).as<float>();

@@ -66,16 +66,16 @@ result cuModuleUnload(module m) {
 result cuModuleGetFunction(function* f, module m, const char* name) {
     return call("cuModuleGetFunction", [=](state& s) {
         emulation::module_object& module = s.modules.get(m);
-        emulation::kernel_handle*& known = module.functions[name];
-        if (known == nullptr) {
+        auto known = module.functions.find(name);
+        if (known == module.functions.end()) {
             const emulation::kernel* const code = module.code->find(name);
             if (code == nullptr) {
-                module.functions.erase(name);
                 throw failure(not_found, std::string("no kernel ") + name);
             }
-            known = s.functions.add(std::make_unique<emulation::kernel_handle>(emulation::kernel_handle{code, dynamic_bytes_unasked}));
+            auto kernel = std::make_unique<emulation::kernel_handle>(emulation::kernel_handle{code, dynamic_bytes_unasked});
+            known = module.functions.emplace(name, s.functions.add(std::move(kernel))).first;
         }
-        *f = reinterpret_cast<function>(known);
+        *f = reinterpret_cast<function>(known->second);
     });
 }
 result cuFuncSetAttribute(function f, function_attribute attribute, int value) {

@@ -9,7 +9,7 @@
 // Launch: grid (tiles of 16, 64 or 128 rows of x; tiles of 128 rows of W; parts of K), blocks of 8 warps, each 16 x 16, 32 x 32 or 64 x 32
 // of the product. Slices of both operands in shared memory (layout: device/gemm_layout.h), three stages of cp.async on sm_80, two stages
 // through registers on sm_75, which has mma.m16n8k8 of f16 only. Dynamic shared memory per stage: 64 bytes for every row of x and part, and
-// 8 KiB of W: 27 to 96 KiB for three. Registers: 53, 121, 197.
+// 8 KiB of W: 27 to 96 KiB for three. Registers: 64, 126, 199.
 // Cost per block and slice: 64 (128 + rows * parts) bytes from L2 for 128 * rows * parts * 32 products. Expected: small M at 80 % of the
 // read bandwidth, large M of one part at 60 % of the tensor peak, which two fragments in a row before the f32 additions limit.
 // With parts of K the sums go to scratch memory and nq_dense_reduce adds them in order: blocks of 256 threads, an element a thread.

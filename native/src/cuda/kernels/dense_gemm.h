@@ -30,12 +30,13 @@ struct dense_reduce_parameters {
 
 struct dense_gemm_tile {
     uint32_t rows;
+    uint32_t blocks;  // that a multiprocessor holds at once, whatever the parts of x
     kernel<dense_gemm_parameters> bf16, f16;
 };
 inline constexpr dense_gemm_tile dense_gemm_tiles[] = {
-    {16, {"dense_gemm", "nq_dense_gemm_bf16_16"}, {"dense_gemm", "nq_dense_gemm_f16_16"}},
-    {64, {"dense_gemm", "nq_dense_gemm_bf16_64"}, {"dense_gemm", "nq_dense_gemm_f16_64"}},
-    {128, {"dense_gemm", "nq_dense_gemm_bf16_128"}, {"dense_gemm", "nq_dense_gemm_f16_128"}},
+    {16, 2, {"dense_gemm", "nq_dense_gemm_bf16_16"}, {"dense_gemm", "nq_dense_gemm_f16_16"}},
+    {64, 2, {"dense_gemm", "nq_dense_gemm_bf16_64"}, {"dense_gemm", "nq_dense_gemm_f16_64"}},
+    {128, 1, {"dense_gemm", "nq_dense_gemm_bf16_128"}, {"dense_gemm", "nq_dense_gemm_f16_128"}},
 };
 inline constexpr kernel<dense_reduce_parameters> dense_reduce_kernel{"dense_gemm", "nq_dense_reduce"};
 

@@ -3,7 +3,7 @@
 //
 // Launch: grid (tiles of 16 or 64 rows of x; tiles of 64 rows of W), blocks of 256 threads, each 1 x 4 or 4 x 4 of the product. Slices of
 // 32 columns of both operands go through registers into shared memory, transposed, 65 to a column so that neither the writes nor the reads
-// of a warp meet a bank twice: static, two stages, 33 KiB at most. Registers: 78.
+// of a warp meet a bank twice: static, two stages, 33 KiB at most. Registers: 80.
 // Cost: per slice and thread 8 reads of shared memory for 16 products: expected at 45 % of the f32 peak.
 #include "cuda/kernels/dense_gemm_f32.h"
 
@@ -11,64 +11,61 @@
 
 namespace nq::cuda {
 
+inline constexpr uint32_t slice_width = 32, slice_pitch = 65;
+
+// What a thread brings of a slice of `rows` rows of an operand: quads of columns; zeros where there is no row.
+template <uint32_t rows>
+struct slice_part {
+    static constexpr uint32_t quads = slice_width / 4, loads = (rows * quads + dense_gemm_f32_threads - 1) / dense_gemm_f32_threads;
+    float values[loads][4];
+
+    NQ_DEVICE void load(const view& v, size_t first_row, size_t first_column) {
+        NQ_UNROLL
+        for (uint32_t l = 0; l < loads; l++) {
+            const uint32_t i = l * dense_gemm_f32_threads + threadIdx.x;
+            if (first_row + i / quads < v.rows) {
+                load_quad(row_of(v, first_row + i / quads), first_column + i % quads * 4, 0, values[l]);
+            } else {
+                values[l][0] = values[l][1] = values[l][2] = values[l][3] = 0;
+            }
+        }
+    }
+    NQ_DEVICE void store(float* slice) const {
+        NQ_UNROLL
+        for (uint32_t l = 0; l < loads; l++) {
+            const uint32_t i = l * dense_gemm_f32_threads + threadIdx.x;
+            if (i >= rows * quads) break;
+            NQ_UNROLL
+            for (uint32_t e = 0; e < 4; e++) slice[(i % quads * 4 + e) * slice_pitch + i / quads] = values[l][e];
+        }
+    }
+};
+
 template <int thread_rows>
 NQ_DEVICE void dense_gemm_f32(const dense_gemm_f32_parameters& p) {
-    constexpr uint32_t tile_rows = 16 * thread_rows, tile_columns = dense_gemm_f32_columns, slice = 32, quads = slice / 4, pitch = 65;
-    constexpr uint32_t x_loads = (tile_rows * quads + dense_gemm_f32_threads - 1) / dense_gemm_f32_threads;
-    constexpr uint32_t weight_loads = tile_columns * quads / dense_gemm_f32_threads;
-    NQ_SHARED(float, x_slices, 2 * slice * pitch);
-    NQ_SHARED(float, weight_slices, 2 * slice * pitch);
+    constexpr uint32_t tile_rows = 16 * thread_rows, tile_columns = dense_gemm_f32_columns, slice_floats = slice_width * slice_pitch;
+    NQ_SHARED(float, x_slices, 2 * slice_floats);
+    NQ_SHARED(float, weight_slices, 2 * slice_floats);
     const size_t first_m = static_cast<size_t>(blockIdx.x) * tile_rows, first_n = static_cast<size_t>(blockIdx.y) * tile_columns;
-    float x_loaded[x_loads][4], weights_loaded[weight_loads][4];
-
-    // Quad q of row r of a slice is load r * quads + q; rows that are not there are zeros.
-    const auto load_row_quad = [](const view& v, size_t r, size_t column, float(&values)[4]) {
-        if (r < v.rows) {
-            load_quad(row_of(v, r), column, 0, values);
-        } else {
-            values[0] = values[1] = values[2] = values[3] = 0;
-        }
-    };
-    const auto load_slice = [&](size_t first_column) {
-        NQ_UNROLL
-        for (uint32_t l = 0; l < x_loads; l++) {
-            const uint32_t i = l * dense_gemm_f32_threads + threadIdx.x;
-            load_row_quad(p.x, first_m + i / quads, first_column + i % quads * 4, x_loaded[l]);
-        }
-        NQ_UNROLL
-        for (uint32_t l = 0; l < weight_loads; l++) {
-            const uint32_t i = l * dense_gemm_f32_threads + threadIdx.x;
-            load_row_quad(p.weights, first_n + i / quads, first_column + i % quads * 4, weights_loaded[l]);
-        }
-    };
-    const auto store_slice = [&](uint32_t stage) {
-        const auto store_quad = [](float* at, uint32_t i, const float(&values)[4]) {
-            NQ_UNROLL
-            for (uint32_t e = 0; e < 4; e++) at[(i % quads * 4 + e) * pitch + i / quads] = values[e];
-        };
-        NQ_UNROLL
-        for (uint32_t l = 0; l < x_loads; l++) {
-            const uint32_t i = l * dense_gemm_f32_threads + threadIdx.x;
-            if (i < tile_rows * quads) store_quad(x_slices + stage * slice * pitch, i, x_loaded[l]);
-        }
-        NQ_UNROLL
-        for (uint32_t l = 0; l < weight_loads; l++) {
-            store_quad(weight_slices + stage * slice * pitch, l * dense_gemm_f32_threads + threadIdx.x, weights_loaded[l]);
-        }
-    };
-
+    slice_part<tile_rows> x_part;
+    slice_part<tile_columns> weight_part;
     const uint32_t thread_m = threadIdx.x / 16, thread_n = threadIdx.x % 16;
     float sums[thread_rows][4] = {};
-    load_slice(0);
+    x_part.load(p.x, first_m, 0);
+    weight_part.load(p.weights, first_n, 0);
     uint32_t stage = 0;
-    for (size_t column = 0; column < p.x.columns; column += slice, stage ^= 1) {
-        store_slice(stage);
+    for (size_t column = 0; column < p.x.columns; column += slice_width, stage ^= 1) {
+        x_part.store(x_slices + stage * slice_floats);
+        weight_part.store(weight_slices + stage * slice_floats);
         sync_block();
-        if (column + slice < p.x.columns) load_slice(column + slice);
+        if (column + slice_width < p.x.columns) {
+            x_part.load(p.x, first_m, column + slice_width);
+            weight_part.load(p.weights, first_n, column + slice_width);
+        }
         float slice_sums[thread_rows][4] = {};
-        for (uint32_t k = 0; k < slice; k++) {
-            const float* const x = x_slices + (stage * slice + k) * pitch;
-            const float* const w = weight_slices + (stage * slice + k) * pitch;
+        for (uint32_t k = 0; k < slice_width; k++) {
+            const float* const x = x_slices + stage * slice_floats + k * slice_pitch;
+            const float* const w = weight_slices + stage * slice_floats + k * slice_pitch;
             NQ_UNROLL
             for (int m = 0; m < thread_rows; m++) {
                 NQ_UNROLL
