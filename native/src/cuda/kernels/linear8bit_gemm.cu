@@ -13,8 +13,8 @@
 // sums. Then the same block turns them to f32, adds the products of the outliers, 16 columns at a time through shared memory, and passes
 // the tile through shared memory to store it by rows. The integer sums themselves go to memory only where blocks share a tile.
 //
-// Launch: grid (M tiles, N tiles, splits); 128, 256 and 256 threads; 40, 48 and 64 KiB of dynamic shared memory. Registers: at most 80, 112
-// and 184, no spills (accumulators: 8, 32 and 64). Loads from shared memory per mma: 512, 256 and 192 bytes.
+// Launch: grid (M tiles, N tiles, splits); 128, 256 and 256 threads; 40, 48 and 64 KiB of dynamic shared memory. Registers: at most 60, 80
+// and 128, below sm_80 72, 104 and 168, no spills (accumulators: 8, 32 and 64). Loads from shared memory per mma: 512, 256 and 192 bytes.
 //
 // Cost: M * N * K multiplications. Expected: 80 % of the DRAM bandwidth of W up to M = 64; at M = 1024 60 % of the int8 peak.
 //
@@ -242,16 +242,27 @@ struct gemm {
             store_tile<int32_t>(sums, [&](uint32_t row, uint32_t column, int32_t sum) { p.sums[row * p.sums_stride + column] = sum; });
             return;
         }
-        float results[a_tiles][2 * b_tiles][4];
+        float row_scale[a_tiles][2], column_scale[2 * b_tiles][2], results[a_tiles][2 * b_tiles][4];
+        NQ_UNROLL
+        for (uint32_t half = 0; half < 2; half++) {
+            NQ_UNROLL
+            for (uint32_t i = 0; i < a_tiles; i++) {
+                const uint32_t m = first_row + warp_row + i * 16 + half * 8 + lane() / 4;
+                row_scale[i][half] = m < p.rows ? p.row_absmax[m] : 0;
+            }
+            NQ_UNROLL
+            for (uint32_t j = 0; j < 2 * b_tiles; j++) {
+                const uint32_t n = first_column + warp_column + j * 8 + lane() % 4 * 2 + half;
+                column_scale[j][half] = n < p.columns ? p.weight_absmax[n] : 0;
+            }
+        }
         NQ_UNROLL
         for (uint32_t i = 0; i < a_tiles; i++) {
             NQ_UNROLL
             for (uint32_t j = 0; j < 2 * b_tiles; j++) {
                 NQ_UNROLL
                 for (uint32_t e = 0; e < 4; e++) {
-                    const uint32_t m = first_row + warp_row + i * 16 + e / 2 * 8 + lane() / 4;
-                    const uint32_t n = first_column + warp_column + j * 8 + lane() % 4 * 2 + e % 2;
-                    const float scale = (m < p.rows ? p.row_absmax[m] : 0) * (n < p.columns ? p.weight_absmax[n] : 0);
+                    const float scale = row_scale[i][e / 2] * column_scale[j][e % 2];
                     results[i][j][e] = static_cast<float>(sums[i][j][e]) * scale * formats::one_over_127_squared;
                 }
             }
