@@ -1,15 +1,16 @@
 // y = bf16(x) bf16(W)^T for many rows of x and a 4-bit W, sums f32: the versions before kernels/linear4bit_gemm.cu.
 //
-//   fma    the textbook: a tile of 64 x 64 results, 32 columns at a time dequantized into shared memory, 4 x 4 results a thread. Limited by
-//          the f32 rate and by shared memory, two 16-byte loads for 16 products, and every weight goes through shared memory in 4 bytes.
-//          W in the exchange layout. Tiles of 64 rows of x also where there are 16: W is read once, but three quarters of the products are
-//          0.
-//   mma    tensor cores, W in fragments: weights go from device memory to registers as 4 bits and never through shared memory; 16 rows of x
-//          a block, a warp for each 64 rows of W. Gain: products at 8 to 16 times the f32 rate, nothing of W in shared memory but the
-//          table. Nothing is on its way while a warp multiplies: every 16 columns wait for memory. Small N leaves multiprocessors idle.
-//   final  4 stages of asynchronous copies: memory never waits for the products (the roof is the bandwidth up to M = 16); four warps share
-//          the columns, so that a step is 64 columns; 32 and 64 rows of x decode a weight once instead of two and four times; stripes give
-//          every multiprocessor the same work; ldmatrix from exchanged pieces instead of four loads; 16 copies of the table.
+//   fma    the textbook: a tile of 64 x 64 results, 32 columns at a time dequantized into shared memory, 4 x 4 results a thread.
+//          Limited by the f32 rate and by shared memory, eight loads for 16 products, and every weight goes through shared memory in 4
+//          bytes. W in the exchange layout. Tiles of 64 rows of x also where there are 16: three quarters of the products are 0 then.
+//   mma    tensor cores, W in fragments: weights go from device memory to registers as 4 bits and never through shared memory; 16 rows
+//          of x a block, a warp for each 64 rows of W. Gain: products at 8 to 16 times the f32 rate, nothing of W in shared memory but
+//          the table. Nothing is on its way while a warp multiplies: every 16 columns wait for memory. Small N leaves multiprocessors
+//          idle.
+//   final  4 stages of asynchronous copies: memory never waits for the products (the roof is the bandwidth up to M = 16); four warps
+//          share the columns, so that a step is 64 columns; 32 and 64 rows of x decode a weight once instead of two and four times;
+//          stripes give every multiprocessor the same work; ldmatrix from exchanged pieces instead of four loads; 16 copies of the
+//          table.
 //
 // Launch: fma grid (ceil(N / 64), ceil(M / 64)), 256 threads; mma grid (ceil(N / 256), ceil(M / 16)), 128 threads.
 #include "cuda/device/code_pairs.h"

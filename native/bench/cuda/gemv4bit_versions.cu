@@ -1,17 +1,16 @@
 // y = x W^T for one row of x and a 4-bit W in the exchange layout, f32 throughout: the versions before kernels/linear4bit_gemv.cu.
 //
-//   thread_per_row  the definition, a thread for each row of W. The lanes of a warp read bytes K / 2 apart: 32 sectors of 32 bytes for 32
-//                   bytes; what L1 keeps of them decides.
-//   warp_per_row    a warp for each row, 16 bytes a lane, 512 contiguous bytes a load. Gain: every byte of a sector is used, up to 32 times
-//                   fewer sectors; sums of a block before the absmax, one product for 64 weights instead of one for each. Cost: 5 shuffles
-//                   a row. Now limited by decoding, a load from shared memory for each weight (16 entries in 16 banks: lanes meet), and by
-//                   x, of which 4 bytes are read for each half byte of weight.
-//   pair_table      the same with a table of pairs: one 8-byte load and one address for two weights. Gain: half the loads and addresses.
-//                   Lanes still meet in banks, x still comes once for each row.
+//   thread_per_row  the definition, a thread for each row of W. The lanes of a warp read bytes K / 2 apart: 32 sectors of 32 bytes for
+//                   32 bytes; what L1 keeps of them decides.
+//   warp_per_row    a warp for each row, 16 bytes a lane, 512 contiguous bytes a load. Gain: every byte of a sector is used, up to 32
+//                   times fewer sectors; sums of a block before the absmax, one product for 64 weights instead of one for each. Cost:
+//                   5 shuffles a row. Now limited by decoding, a load from shared memory for each weight (16 entries in 16 banks:
+//                   lanes meet), and by x, of which 4 bytes are read for each half byte of weight.
+//   pair_table      the same with a table of pairs: one 8-byte load and one address for two weights. Gain: half the loads and
+//                   addresses. Lanes still meet in banks, x still comes once for each row.
 //   final           fragments: a warp takes 64 rows, and each x from shared memory serves eight of a lane's rows (x traffic / 8, from
-//   shared
-//                   memory instead of L1); a table in 16 copies: no lane meets another; the next 2 KiB on their way while these are
-//                   decoded; K split over warps and blocks, so that small N fills the device.
+//                   shared memory instead of L1); a table in 16 copies: no lane meets another; the next 2 KiB on their way while
+//                   these are decoded; K split over warps and blocks, so that small N fills the device.
 //
 // Launch: thread_per_row ceil(N / 256) blocks, the others ceil(N / 8), of 256 threads.
 #include "cuda/device/code_pairs.h"

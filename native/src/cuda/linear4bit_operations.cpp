@@ -32,7 +32,7 @@ struct gemv_plan {
                   : x.rows == 2 ? 1
                                 : 2) {
         const unsigned tiles = groups_of(m.layout().rows, fragments4bit::tile_rows), rows = 1u << variant;
-        const unsigned row_groups = groups_of(x.rows, rows), most_blocks = 2 * device.device().multiprocessors();
+        const unsigned row_groups = groups_of(x.rows, rows), most_blocks = device.device().multiprocessors() * (rows == 1 ? 2 : 1);
         // K is split until the device is full, as long as every warp has a unit.
         const unsigned units = groups_of(m.layout().columns, gemv4bit_unit);
         const unsigned splits = std::clamp(most_blocks / (tiles * row_groups), 1u, std::max(1u, units / gemv4bit_warps));

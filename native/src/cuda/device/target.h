@@ -3,6 +3,8 @@
 //
 //   NQ_KERNEL(name, parameters, threads) { ... }  a kernel: extern "C", one trivially copyable structure `p` as its parameter, blocks of at
 //                                                 most `threads` threads. The structure is declared in the header beside the .cu file.
+//   NQ_RESIDENT_KERNEL(name, parameters, threads, blocks) { ... }  the same, within the registers that let `blocks` of these blocks
+//                                                 share a multiprocessor.
 //   NQ_DEVICE                                     a function that only kernels call.
 //   NQ_HOST_DEVICE                                a function that host code and tests call as well: index arithmetic and number formats.
 //   NQ_SHARED(type, name, count)                  a static array in shared memory, 16-byte aligned.
@@ -21,6 +23,8 @@
 #define NQ_DEVICE __device__ __forceinline__
 #define NQ_HOST_DEVICE __host__ __device__ __forceinline__
 #define NQ_KERNEL(name, parameters, threads) extern "C" __global__ void __launch_bounds__(threads) name(const parameters p)
+#define NQ_RESIDENT_KERNEL(name, parameters, threads, blocks) \
+    extern "C" __global__ void __launch_bounds__(threads, blocks) name(const parameters p)
 #define NQ_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #define NQ_DYNAMIC_SHARED(type, name)                                  \
     extern __shared__ __align__(16) unsigned char nq_dynamic_shared[]; \
@@ -37,6 +41,7 @@
     static const simt::kernel_registration name##_registration(                                                                \
         #name, sizeof(parameters), threads, [](const void* p) { name(*static_cast<const parameters*>(p)); }, NQ_ARCHITECTURE); \
     static void name(const parameters& p)
+#define NQ_RESIDENT_KERNEL(name, parameters, threads, blocks) NQ_KERNEL(name, parameters, threads)
 #define NQ_SHARED(type, name, count)   \
     static const char name##_site = 0; \
     type* const name = static_cast<type*>(simt::static_shared(&name##_site, sizeof(type) * (count)))

@@ -1,12 +1,14 @@
-// y = T(T(x) T(W)^T + T(bias)) for a 4-bit W in the exchange layout, whose blocks may run over the ends of rows: the path for shapes that
-// fragments4bit.h does not hold. Correct, not fast.
+// y = T(T(x) T(W)^T + T(bias)) for a 4-bit W in the exchange layout, whose blocks may run over the ends of rows: the path for shapes
+// that fragments4bit.h does not hold. Correct, not fast.
 //
 //   nq_linear4bit_flat    W[n, k] = codebook[code] * absmax[(n K + k) / blocksize] in f32, products and sums f32
 // Sums of a lane, then over the warp, in fixed order.
 //
 // Launch: grid (blocks of 4 rows of W, groups of 4 rows of x), 128 threads: a warp for each row of W, lanes along k; no shared memory.
+//
 // Bytes: W once for each 4 rows of x. Operations: about 30 per weight, most of them for its address.
-// Expected: a tenth of the bandwidth; real models have no such layers.
+// Expected: a tenth of the bandwidth; such layers are rare.
+// Source: arXiv 2305.14314.
 #include "cuda/kernels/linear4bit_flat.h"
 
 #include "cuda/device/numbers.h"

@@ -5,15 +5,21 @@
 // T f16, bf16: sum_k T(x_k) * T(code_k absmax), products and sums f32.
 // Sums of a lane, then of a quad, of the warps, of the blocks of a split K, each in fixed order: equal bits on every run.
 //
-// Launch: grid (row tiles * splits, groups of rows of x), 256 threads. A warp takes 64 columns of a tile of 64 rows at a time: 2 KiB of
-// codes, four 16-byte loads a lane, the next unit's in flight while one is decoded. K is split over the warps of a block and, where there
-// are fewer tiles than the device holds blocks, over blocks.
-// Shared memory: pair table 8 or 32 KiB (device/code_pairs.h), nested map 1 KiB, x 16 KiB, sums 2 KiB a row; x is kept so that a lane's
-// four numbers of a tile are one 16-byte load. Registers: about 96, 112, 144 for 1, 2, 4 rows (8 sums a row, twice 16 words of codes and 8
-// to 16 of absmax). Bytes: W once (K N / 2, and 4 or 1 for each absmax), x once a block from L2. Operations per weight and lane: f32 2.5
-// and 1 more for each further row; 16-bit T 5, for the rounding of each product code * absmax. Expected: 75 % of the bandwidth of HBM, 85 %
-// of GDDR, at N K >= 2^24; the rounding of 16-bit T is then just covered on HBM. Source: kernels.md 3.2 of the design; format QLoRA (arXiv
-// 2305.14314).
+// Launch: grid (row tiles * splits, groups of rows of x), 256 threads. A warp takes 64 columns of a tile of 64 rows at a time: 2 KiB
+// of codes, four 16-byte loads a lane, the next unit's in flight while one is decoded. K is split over the warps of a block and, where
+// there are fewer tiles than the device holds blocks, over blocks.
+//
+// Shared memory: pair table 8 or 32 KiB (device/code_pairs.h), nested map 1 KiB, x 16 KiB, sums 2 KiB a row; x is kept so that a
+// lane's four numbers of a tile are one 16-byte load.
+//
+// Registers (sm_80): 128 with one row of x, so that two blocks share a multiprocessor; with 2 and 4 rows by nvcc 12.4 158 and 210 for
+// f32, 161 and 160 for 16-bit T, by clang 14 up to 254. (8 or 16 sums a row, twice 16 words of codes and 16 of absmax.) No spills.
+//
+// Bytes: W once (K N / 2, and 4 or 1 for each absmax), x once a block from L2.
+// Operations per weight and lane: f32 2.5 and 1 more for each further row; 16-bit T 5, for the rounding of each product code * absmax.
+//
+// Expected: 75 % of the bandwidth of HBM, 85 % of GDDR, at N K >= 2^24; the rounding of 16-bit T is then just covered on HBM.
+// Source: arXiv 2305.14314 (the format), 2407.10960 (tables in shared memory).
 #include "cuda/kernels/linear4bit_gemv.h"
 
 #include "cuda/device/code_pairs.h"
@@ -117,13 +123,13 @@ NQ_DEVICE void gemv4bit(const gemv4bit_parameters& p) {
     finish_block<rows>(p, row_tile, sums);
 }
 
-NQ_KERNEL(nq_gemv4bit_f32_1, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<1, NQ_DTYPE_F32>(p); }
+NQ_RESIDENT_KERNEL(nq_gemv4bit_f32_1, gemv4bit_parameters, gemv4bit_threads, 2) { gemv4bit<1, NQ_DTYPE_F32>(p); }
 NQ_KERNEL(nq_gemv4bit_f32_2, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<2, NQ_DTYPE_F32>(p); }
 NQ_KERNEL(nq_gemv4bit_f32_4, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<4, NQ_DTYPE_F32>(p); }
-NQ_KERNEL(nq_gemv4bit_f16_1, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<1, NQ_DTYPE_F16>(p); }
+NQ_RESIDENT_KERNEL(nq_gemv4bit_f16_1, gemv4bit_parameters, gemv4bit_threads, 2) { gemv4bit<1, NQ_DTYPE_F16>(p); }
 NQ_KERNEL(nq_gemv4bit_f16_2, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<2, NQ_DTYPE_F16>(p); }
 NQ_KERNEL(nq_gemv4bit_f16_4, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<4, NQ_DTYPE_F16>(p); }
-NQ_KERNEL(nq_gemv4bit_bf16_1, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<1, NQ_DTYPE_BF16>(p); }
+NQ_RESIDENT_KERNEL(nq_gemv4bit_bf16_1, gemv4bit_parameters, gemv4bit_threads, 2) { gemv4bit<1, NQ_DTYPE_BF16>(p); }
 NQ_KERNEL(nq_gemv4bit_bf16_2, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<2, NQ_DTYPE_BF16>(p); }
 NQ_KERNEL(nq_gemv4bit_bf16_4, gemv4bit_parameters, gemv4bit_threads) { gemv4bit<4, NQ_DTYPE_BF16>(p); }
 

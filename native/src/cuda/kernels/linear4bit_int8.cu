@@ -1,20 +1,23 @@
-// 4-bit layers with int8 activations: y = sum_b S_b * (absmax_w * (absmax_x * (1 / 127^2))) + bias, S_b the exact sum of qx * qw over the
-// columns that share absmax_w and absmax_x, qw = 127 * codebook[code] to the nearest integer.
+// 4-bit layers with int8 activations: y = sum_b S_b * (absmax_w * (absmax_x * (1 / 127^2))) + bias, S_b the exact sum of qx * qw over
+// the columns that share absmax_w and absmax_x, qw = 127 * codebook[code] to the nearest integer.
 //
-//   nq_quantize_activations4bit  qx and absmax_x * (1 / 127^2) of each block of 64 columns of a row (32 if W has blocks of 32); a block
-//   with
-//                                a NaN or infinity has scale NaN and codes 0
-//   nq_gemv4bit_int8_{1,2,4}     W in fragments, by the rows of x that a block takes; layout, launch, order of sums as linear4bit_gemv.cu.
-//   A
-//                                lane multiplies its own share of S_b by the scales: it is exact in f32
+//   nq_quantize_activations4bit  qx and absmax_x * (1 / 127^2) of each block of 64 columns of a row (32 if W has blocks of 32); a
+//                                block with a NaN or infinity has scale NaN and codes 0
+//   nq_gemv4bit_int8_{1,2,4}     W in fragments, by the rows of x that a block takes; layout, launch and order of sums are those of
+//                                linear4bit_gemv.cu. A lane multiplies its own share of S_b by the scales: it is exact in f32
 //   nq_linear4bit_flat_int8      W in the exchange layout, whose blocks may run over the ends of rows: a warp for each row of W
 //
-// quantize: a warp a block, blocks of 256 threads in a grid-stride loop. gemv: grid (row tiles * splits, groups of rows of x), 256 threads;
-// shared memory as linear4bit_gemv.cu, with a table of pairs of int8, twice as many copies of half the size: lanes never meet with 32.
-// Bytes: as linear4bit_gemv.cu, x in one byte. Operations per four weights and lane: 7 to decode (two 4-byte loads, one joining), then one
-// dp4a for each row of x: less than half of the f32 kernel's. Expected: 75 % of the bandwidth of HBM, 85 % of GDDR, for up to 4 rows; more
-// rows read W again for each four. Source: 8-bit integer products of blocks with f32 scales as in ggml; the tier's definition is in
-// nativequant.h.
+// Launch: quantize, a warp a block of columns, blocks of 256 threads in a grid-stride loop. gemv, grid (row tiles * splits, groups of
+// rows of x), 256 threads. flat, grid (blocks of 4 rows of W, groups of 4 rows of x), 128 threads.
+//
+// Shared memory: gemv as linear4bit_gemv.cu, with a table of pairs of int8, twice as many copies of half the size: with 32 lanes never
+// meet. Registers (sm_80, gemv): 128 with one row of x, 138 and 182 with 2 and 4 by nvcc 12.4.
+//
+// Bytes: as linear4bit_gemv.cu, x in one byte. Operations per four weights and lane: 7 to decode (two 4-byte loads, one joining), then
+// one dp4a for each row of x: less than half of the f32 kernel's.
+//
+// Expected: 75 % of the bandwidth of HBM, 85 % of GDDR, for up to 4 rows; more rows read W again for each four.
+// Source: 8-bit integer products of blocks with f32 scales as in ggml; nativequant.h defines the result.
 #include "cuda/kernels/linear4bit_int8.h"
 
 #include "cuda/device/gemv4bit.h"
@@ -161,7 +164,7 @@ NQ_DEVICE void gemv4bit_int8(const gemv4bit_int8_parameters& p) {
     finish_block<rows>(p.product, row_tile, sums);
 }
 
-NQ_KERNEL(nq_gemv4bit_int8_1, gemv4bit_int8_parameters, gemv4bit_threads) { gemv4bit_int8<1>(p); }
+NQ_RESIDENT_KERNEL(nq_gemv4bit_int8_1, gemv4bit_int8_parameters, gemv4bit_threads, 2) { gemv4bit_int8<1>(p); }
 NQ_KERNEL(nq_gemv4bit_int8_2, gemv4bit_int8_parameters, gemv4bit_threads) { gemv4bit_int8<2>(p); }
 NQ_KERNEL(nq_gemv4bit_int8_4, gemv4bit_int8_parameters, gemv4bit_threads) { gemv4bit_int8<4>(p); }
 

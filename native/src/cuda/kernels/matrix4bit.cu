@@ -5,8 +5,10 @@
 //   nq_dequantize_matrix4bit  y[n, k] = codebook[code] * absmax, one f32 rounding, then one to the type of y
 //
 // Launch: blocks of 256 threads; no shared memory. pack: a thread per lane of a tile, 16 gathered bytes read and 16 written. place: a
-// thread per absmax. dequantize: grid (blocks of 256 columns, rows up to 65535, then in strides), a thread per weight. Cost: loading is
-// bound by the bus, and writing numbers by the bytes of y; all read and write each byte once, through L1.
+// thread per absmax. dequantize: grid (blocks of 256 columns, rows up to 65535, then in strides), a thread per weight.
+//
+// Cost: loading is bound by the bus, writing numbers by the bytes of y; all read and write each byte once, through L1.
+// Source: arXiv 2305.14314 (the format), 2408.11743 (codes in fragment order).
 #include "cuda/kernels/matrix4bit.h"
 
 #include "cuda/device/fragments4bit.h"
