@@ -55,11 +55,16 @@ std::vector<bound> read_bounds(const char* file) {
     return all;
 }
 
-// "file:line" of the innermost function that addr2line named.
+// "file:line" of the innermost call that is not of a wrapper for memory accesses. addr2line writes "function at file:line < caller at ...".
 std::string short_place(const std::string& place) {
-    const size_t at = place.find(" at ");
-    if (at == std::string::npos) return place;
-    return place.substr(at + 4, place.find(" < ", at) - at - 4);
+    std::string found = place;
+    for (size_t from = 0; (from = place.find(" at ", from)) != std::string::npos;) {
+        from += 4;
+        found = place.substr(from, place.find_first_of(" ", from) - from);
+        const bool wrapper = found.starts_with("simt.h") || found.starts_with("numbers.h") || found.starts_with("instructions.h");
+        if (!wrapper) break;
+    }
+    return found;
 }
 
 void print_table(const std::vector<entry>& entries) {
