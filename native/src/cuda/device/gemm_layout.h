@@ -1,8 +1,8 @@
-// Index arithmetic of the dense matrix product on tensor cores: how slices of the operands lie in shared memory, and which lane reads what.
+// Index arithmetic of the dense matrix products: how slices of the operands lie in shared memory, and which lane reads what.
 //
-// A slice is 32 columns (k) of the rows of a tile: 64 bytes a row, four 16-byte chunks. Two rows fill the 32 banks, so chunk c of row r
-// stands at place c ^ (r / 2 % 4): the eight rows that ldmatrix reads at once, and the chunks that eight neighbouring threads write, then
-// meet every bank once.
+// On tensor cores a slice is 32 columns (k) of the rows of a tile: 64 bytes a row, four 16-byte chunks. Two rows fill the 32 banks, so
+// chunk c of row r stands at place c ^ (r / 2 % 4): the eight rows that ldmatrix reads at once, and the chunks that eight neighbouring
+// threads write, then meet every bank once.
 #pragma once
 
 #include "cuda/device/target.h"
@@ -24,6 +24,12 @@ NQ_HOST_DEVICE uint32_t b_chunk(uint32_t lane) { return lane / 8 % 2; }
 // Row and column of accumulator i of a lane in its 16 x 8 tile.
 NQ_HOST_DEVICE uint32_t c_row(uint32_t lane, uint32_t i) { return lane / 4 + i / 2 * 8; }
 NQ_HOST_DEVICE uint32_t c_column(uint32_t lane, uint32_t i) { return lane % 4 * 2 + i % 2; }
+
+// The product in f32 (dense_gemm_f32.cu) keeps a slice of 64 rows transposed, a column (k) in 64 floats, so that a thread reads four rows
+// of a column at once. Groups of four rows change places by column: threads that write four columns of a row each then meet every bank
+// once.
+inline constexpr uint32_t f32_slice_pitch = 64;
+NQ_HOST_DEVICE uint32_t f32_slice_offset(uint32_t column, uint32_t row) { return column * f32_slice_pitch + (row ^ column / 4 % 8 * 4); }
 
 // Slices [first_slice(split), first_slice(split + 1)) belong to part `split` of `splits`, whose sizes differ by one at most.
 NQ_HOST_DEVICE uint32_t first_slice(uint32_t split, uint32_t splits, uint32_t slices) {

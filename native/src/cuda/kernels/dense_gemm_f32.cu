@@ -2,21 +2,26 @@
 // sm_75). x and W of any type, widened; sums of 32 products are added to the sum, so that the error grows as the root of K / 32.
 //
 // Launch: grid (tiles of 16 or 64 rows of x; tiles of 64 rows of W), blocks of 256 threads, each 1 x 4 or 4 x 4 of the product. Slices of
-// 32 columns of both operands go through registers into shared memory, transposed, 65 to a column so that neither the writes nor the reads
-// of a warp meet a bank twice: static, two stages, 33 KiB at most. Registers: 80.
-// Cost: per slice and thread 8 reads of shared memory for 16 products: expected at 45 % of the f32 peak.
+// 32 columns of both operands go through registers into shared memory, transposed (layout: device/gemm_layout.h): static, two stages,
+// 32 KiB. Registers: 86.
+// Cost: per column and thread two reads of shared memory, 16 bytes each, for 16 products: expected at 75 % of the f32 peak.
 #include "cuda/kernels/dense_gemm_f32.h"
 
+#include "cuda/device/gemm_layout.h"
 #include "cuda/device/rows.h"
 
 namespace nq::cuda {
 
-inline constexpr uint32_t slice_width = 32, slice_pitch = 65;
+NQ_DEVICE void load_floats(const float* from, float (&values)[1]) { values[0] = *from; }
+NQ_DEVICE void load_floats(const float* from, float (&values)[4]) {
+    const uint4 bits = *reinterpret_cast<const uint4*>(from);
+    values[0] = float_of(bits.x), values[1] = float_of(bits.y), values[2] = float_of(bits.z), values[3] = float_of(bits.w);
+}
 
 // What a thread brings of a slice of `rows` rows of an operand: quads of columns; zeros where there is no row.
 template <uint32_t rows>
 struct slice_part {
-    static constexpr uint32_t quads = slice_width / 4, loads = (rows * quads + dense_gemm_f32_threads - 1) / dense_gemm_f32_threads;
+    static constexpr uint32_t quads = slice_columns / 4, loads = (rows * quads + dense_gemm_f32_threads - 1) / dense_gemm_f32_threads;
     float values[loads][4];
 
     NQ_DEVICE void load(const view& v, size_t first_row, size_t first_column) {
@@ -36,14 +41,14 @@ struct slice_part {
             const uint32_t i = l * dense_gemm_f32_threads + threadIdx.x;
             if (i >= rows * quads) break;
             NQ_UNROLL
-            for (uint32_t e = 0; e < 4; e++) slice[(i % quads * 4 + e) * slice_pitch + i / quads] = values[l][e];
+            for (uint32_t e = 0; e < 4; e++) slice[f32_slice_offset(i % quads * 4 + e, i / quads)] = values[l][e];
         }
     }
 };
 
 template <int thread_rows>
 NQ_DEVICE void dense_gemm_f32(const dense_gemm_f32_parameters& p) {
-    constexpr uint32_t tile_rows = 16 * thread_rows, tile_columns = dense_gemm_f32_columns, slice_floats = slice_width * slice_pitch;
+    constexpr uint32_t tile_rows = 16 * thread_rows, tile_columns = dense_gemm_f32_columns, slice_floats = slice_columns * f32_slice_pitch;
     NQ_SHARED(float, x_slices, 2 * slice_floats);
     NQ_SHARED(float, weight_slices, 2 * slice_floats);
     const size_t first_m = static_cast<size_t>(blockIdx.x) * tile_rows, first_n = static_cast<size_t>(blockIdx.y) * tile_columns;
@@ -54,23 +59,23 @@ NQ_DEVICE void dense_gemm_f32(const dense_gemm_f32_parameters& p) {
     x_part.load(p.x, first_m, 0);
     weight_part.load(p.weights, first_n, 0);
     uint32_t stage = 0;
-    for (size_t column = 0; column < p.x.columns; column += slice_width, stage ^= 1) {
+    for (size_t column = 0; column < p.x.columns; column += slice_columns, stage ^= 1) {
         x_part.store(x_slices + stage * slice_floats);
         weight_part.store(weight_slices + stage * slice_floats);
         sync_block();
-        if (column + slice_width < p.x.columns) {
-            x_part.load(p.x, first_m, column + slice_width);
-            weight_part.load(p.weights, first_n, column + slice_width);
+        if (column + slice_columns < p.x.columns) {
+            x_part.load(p.x, first_m, column + slice_columns);
+            weight_part.load(p.weights, first_n, column + slice_columns);
         }
         float slice_sums[thread_rows][4] = {};
-        for (uint32_t k = 0; k < slice_width; k++) {
-            const float* const x = x_slices + stage * slice_floats + k * slice_pitch;
-            const float* const w = weight_slices + stage * slice_floats + k * slice_pitch;
+        for (uint32_t k = 0; k < slice_columns; k++) {
+            float x[thread_rows], w[4];
+            load_floats(x_slices + stage * slice_floats + f32_slice_offset(k, thread_m * thread_rows), x);
+            load_floats(weight_slices + stage * slice_floats + f32_slice_offset(k, thread_n * 4), w);
             NQ_UNROLL
             for (int m = 0; m < thread_rows; m++) {
                 NQ_UNROLL
-                for (int n = 0; n < 4; n++)
-                    slice_sums[m][n] = fused_multiply_add(x[thread_m + 16 * m], w[thread_n + 16 * n], slice_sums[m][n]);
+                for (int n = 0; n < 4; n++) slice_sums[m][n] = fused_multiply_add(x[m], w[n], slice_sums[m][n]);
             }
         }
         NQ_UNROLL
@@ -83,7 +88,7 @@ NQ_DEVICE void dense_gemm_f32(const dense_gemm_f32_parameters& p) {
     for (int m = 0; m < thread_rows; m++) {
         NQ_UNROLL
         for (int n = 0; n < 4; n++) {
-            const size_t row = first_m + thread_m + 16 * m, column = first_n + thread_n + 16 * n;
+            const size_t row = first_m + thread_m * thread_rows + m, column = first_n + thread_n * 4 + n;
             if (row < p.x.rows && column < p.weights.rows) finish(p.e, row, column, sums[m][n]);
         }
     }

@@ -70,6 +70,31 @@ TEST(gemm_layout, accumulators_cover_the_tile) {
     EXPECT_EQ(elements.size(), 128u);
 }
 
+TEST(gemm_layout, a_transposed_slice_has_places_for_all_and_meets_every_bank_once) {
+    std::set<uint32_t> places;
+    for (uint32_t column = 0; column < slice_columns; column++) {
+        for (uint32_t row = 0; row < f32_slice_pitch; row++) {
+            const uint32_t offset = f32_slice_offset(column, row);
+            EXPECT_LT(offset, slice_columns * f32_slice_pitch);
+            EXPECT_EQ(offset - row % 4, f32_slice_offset(column, row / 4 * 4)) << "four rows stay together";
+            places.insert(offset);
+        }
+        for (uint32_t first = 0; first < f32_slice_pitch; first += 32) {  // eight threads read four rows each
+            std::set<uint32_t> banks;
+            for (uint32_t row = first; row < first + 32; row += 4) banks.insert(f32_slice_offset(column, row) % 32 / 4);
+            EXPECT_EQ(banks.size(), 8u);
+        }
+    }
+    EXPECT_EQ(places.size(), slice_columns * f32_slice_pitch);
+    for (uint32_t first = 0; first < f32_slice_pitch; first += 4) {  // a warp writes column e of the eight quads of four rows
+        for (uint32_t e = 0; e < 4; e++) {
+            std::set<uint32_t> banks;
+            for (uint32_t i = 0; i < lanes; i++) banks.insert(f32_slice_offset(i % 8 * 4 + e, first + i / 8) % 32);
+            EXPECT_EQ(banks.size(), 32u);
+        }
+    }
+}
+
 TEST(gemm_layout, parts_of_k_are_all_slices_once_and_of_nearly_one_size) {
     for (uint32_t slices = 1; slices < 200; slices++) {
         for (uint32_t splits = 1; splits <= slices; splits++) {
