@@ -226,8 +226,8 @@ struct gemm {
     template <class T, class Sums, class Store>
     NQ_DEVICE void store_tile(Sums& values, const Store& store) const {
         T* tile = reinterpret_cast<T*>(shared);
-        // Four rows of eight neighbours lie in different banks.
-        const auto place = [](uint32_t row, uint32_t column) { return row * shape.columns + (column ^ row % 4 * 8); };
+        // Every other column of eight neighbours, of eight rows: what a warp writes at once lies in different banks.
+        const auto place = [](uint32_t row, uint32_t column) { return row * shape.columns + (column ^ row % 4 * 8 ^ row / 4 % 2); };
         for_each_sum(values, [&](T value, uint32_t row, uint32_t column) { tile[place(row, column)] = value; });
         sync_block();
         for (uint32_t i = threadIdx.x; i < shape.rows * shape.columns; i += threads) {

@@ -10,7 +10,7 @@
 // share a row of tiles, and the one that draws the last ticket adds their sums. Integers: the order does not show. Outliers are spread over
 // 16 parts of the block, added in the order of the parts.
 //
-// Launch: grid (ceil(N / 16), splits), 256 threads. Shared memory: 6.2 KiB. Registers: at most 64.
+// Launch: grid (ceil(N / 16), splits), 256 threads. Shared memory: 7 KiB. Registers: at most 64.
 // Cost: N * K bytes once, 4 M operations of dp4a for each 16; K * M bytes of codes from L1. Expected: 80 % of the DRAM bandwidth from
 // 4096 x 4096 on, for M = 4 within 10 % of M = 1.
 // Source: arXiv 2208.07339; bitsandbytes MatMul8bitLt.
@@ -25,7 +25,10 @@ namespace {
 
 using namespace fragments8bit;
 
-constexpr uint32_t warps = linear8bit_gemv_threads / 32, loads = 4, parts = linear8bit_gemv_threads / tile_rows;
+constexpr uint32_t warps = linear8bit_gemv_threads / 32, loads = 4;
+// Outliers: so many parts, so far from one another in shared memory; the two parts of a warp lie in different banks.
+constexpr uint32_t parts = linear8bit_gemv_threads / tile_rows, part_stride = linear8bit_gemv_elements + tile_rows,
+                   outlier_floats = parts * part_stride;
 
 // Adds the products of this warp's share of tiles begin .. end - 1 to `sums`: of rows lane / 4 and 8 + lane / 4 with each row of x.
 template <int rows>
@@ -107,11 +110,11 @@ NQ_DEVICE float outlier_sum(const linear8bit_parameters& p, uint32_t count, floa
         }
     }
     NQ_UNROLL
-    for (uint32_t m = 0; m < linear8bit_gemv_rows; m++) shared[part * linear8bit_gemv_elements + m * tile_rows + row] = sums[m];
+    for (uint32_t m = 0; m < linear8bit_gemv_rows; m++) shared[part * part_stride + m * tile_rows + row] = sums[m];
     sync_block();
     float total = 0;
     if (threadIdx.x < linear8bit_gemv_elements) {
-        for (uint32_t i = 0; i < parts; i++) total += shared[i * linear8bit_gemv_elements + threadIdx.x];
+        for (uint32_t i = 0; i < parts; i++) total += shared[i * part_stride + threadIdx.x];
     }
     return total;
 }
@@ -120,7 +123,7 @@ NQ_DEVICE float outlier_sum(const linear8bit_parameters& p, uint32_t count, floa
 
 NQ_KERNEL(nq_linear8bit_gemv, linear8bit_parameters, linear8bit_gemv_threads) {
     NQ_SHARED(int32_t, sums, warps * linear8bit_gemv_elements);
-    NQ_SHARED(float, outliers, parts* linear8bit_gemv_elements);
+    NQ_SHARED(float, outliers, outlier_floats);
     int32_t sum = 0;
     switch (p.rows) {
         case 1:
