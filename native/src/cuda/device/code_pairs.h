@@ -18,7 +18,7 @@ inline constexpr uint32_t code_bytes = 256;
 NQ_DEVICE void fill_code_pairs(code_pair* table, uint32_t copies_log2, const float* codebook, uint32_t threads) {
     for (uint32_t i = threadIdx.x; i < code_bytes << copies_log2; i += threads) {
         const uint32_t byte = i >> copies_log2;
-        table[i] = {codebook[byte >> 4], codebook[byte & 15]};
+        reinterpret_cast<uint2*>(table)[i] = {bits_of(codebook[byte >> 4]), bits_of(codebook[byte & 15])};
     }
 }
 
