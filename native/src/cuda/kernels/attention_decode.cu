@@ -32,6 +32,9 @@ namespace nq::cuda {
 NQ_DEVICE float left_out() { return float_of(0x80000000); }
 NQ_DEVICE bool is_left_out(float weight) { return bits_of(weight) == 0x80000000; }
 
+// Sixteen bytes of shared memory in one access.
+NQ_DEVICE void load_four(const float* from, float (&x)[4]) { f32_granule::expand(*reinterpret_cast<const uint4*>(from), x); }
+
 // A query row of the block: its positions, and how far its softmax has come.
 struct decode_row {
     uint64_t first, last;
@@ -78,10 +81,14 @@ struct decode_block {
                 Granule::expand(next, key);
                 if (c + 1 < granules) next = load_once(keys + (c + 1) * page_positions);
                 NQ_UNROLL
-                for (uint32_t r = 0; r < rows; r++) {
-                    const float* query = q + r * columns + c * Granule::count;
+                for (uint32_t e = 0; e < Granule::count; e += 4) {
                     NQ_UNROLL
-                    for (uint32_t e = 0; e < Granule::count; e++) sum[r] = fused_multiply_add(query[e], key[e], sum[r]);
+                    for (uint32_t r = 0; r < rows; r++) {
+                        float query[4];
+                        load_four(q + r * columns + c * Granule::count + e, query);
+                        NQ_UNROLL
+                        for (uint32_t i = 0; i < 4; i++) sum[r] = fused_multiply_add(query[i], key[e + i], sum[r]);
+                    }
                 }
             }
             const float scale = a.cache.dtype == NQ_DTYPE_I8 ? a.scale * kv_key_scales(a.cache, memory)[slot] : a.scale;
@@ -143,21 +150,25 @@ struct decode_block {
             Granule::expand(load_once(reinterpret_cast<const uint4*>(values) + granule), value);
             const float* const weights = scores + g * Granule::count;
             if (first >= common_first && first + Granule::count <= common_last) {
-                NQ_UNROLL
-                for (uint32_t r = 0; r < rows; r++) {
-                    NQ_UNROLL
-                    for (uint32_t e = 0; e < Granule::count; e++)
-                        acc[r] = fused_multiply_add(weights[r * blockDim.x + e], value[e], acc[r]);
-                }
-                continue;
+                add_values<Granule, false>(weights, value, acc);
+            } else {
+                add_values<Granule, true>(weights, value, acc);
             }
+        }
+    }
+
+    // acc += weights of a granule's positions times its values; some: rows may leave some out.
+    template <class Granule, bool some>
+    NQ_DEVICE static void add_values(const float* weights, const float (&value)[Granule::count], float (&acc)[rows]) {
+        NQ_UNROLL
+        for (uint32_t e = 0; e < Granule::count; e += 4) {
             NQ_UNROLL
             for (uint32_t r = 0; r < rows; r++) {
+                float weight[4];
+                load_four(weights + r * blockDim.x + e, weight);
                 NQ_UNROLL
-                for (uint32_t e = 0; e < Granule::count; e++) {
-                    const float weight = weights[r * blockDim.x + e];
-                    acc[r] = is_left_out(weight) ? acc[r] : fused_multiply_add(weight, value[e], acc[r]);
-                }
+                for (uint32_t i = 0; i < 4; i++)
+                    acc[r] = some && is_left_out(weight[i]) ? acc[r] : fused_multiply_add(weight[i], value[e + i], acc[r]);
             }
         }
     }

@@ -163,18 +163,17 @@ struct prefill_block {
         load_matrix_x4(fragment, q + (part * (columns / 8) + 2 * step + matrix / 2) * block_rows() + row);
     }
 
-    // Terms 16 step to 16 step + 15 of 16 sums from `first` on, as fragments of two results of 8. sums: in the page.
-    NQ_DEVICE void load_page_fragments(uint32_t part, uint32_t step, uint32_t first, uint32_t sums, uint32_t (&fragments)[4]) const {
-        const uint32_t matrix = lane() / 8, sum = first + matrix / 2 * 8 + lane() % 8;
-        load_matrix_x4(fragments, page + part * page_positions * columns / 8 + (2 * step + matrix % 2) * sums + sum);
+    // Where this lane's row of the first matrix load of the page is, for terms of `sums` sums.
+    NQ_DEVICE const uint4* lane_row(uint32_t sums) const {
+        const uint32_t matrix = lane() / 8;
+        return page + matrix % 2 * sums + matrix / 2 * 8 + lane() % 8;
     }
 
-    // Two results += rows (three parts) x 16 sums of the page, small products first.
-    NQ_DEVICE void multiply(const uint32_t (&rows)[bf16_parts][4], uint32_t step, uint32_t first, uint32_t sums, float (&left)[4],
-                            float (&right)[4]) const {
+    // Two results of 8 sums += rows (three parts) x 16 terms of the page, small products first. row: lane_row of those terms and sums.
+    NQ_DEVICE void multiply(const uint32_t (&rows)[bf16_parts][4], const uint4* row, float (&left)[4], float (&right)[4]) const {
         uint32_t of_page[parts][4];
         NQ_UNROLL
-        for (uint32_t part = 0; part < parts; part++) load_page_fragments(part, step, first, sums, of_page[part]);
+        for (uint32_t part = 0; part < parts; part++) load_matrix_x4(of_page[part], row + part * page_positions * columns / 8);
         NQ_UNROLL
         for (uint32_t order = bf16_parts; order-- > 0;) {
             NQ_UNROLL
@@ -187,19 +186,21 @@ struct prefill_block {
     }
 
     NQ_DEVICE void multiply_keys(float (&scores)[8][4]) const {
+        const uint4* row = lane_row(page_positions);
         NQ_LOOP
-        for (uint32_t step = 0; step < columns / 16; step++) {
+        for (uint32_t step = 0; step < columns / 16; step++, row += 2 * page_positions) {
             uint32_t rows[bf16_parts][4];
             NQ_UNROLL
             for (uint32_t part = 0; part < bf16_parts; part++) load_query_fragment(part, step, rows[part]);
             NQ_UNROLL
-            for (uint32_t j = 0; j < 4; j++) multiply(rows, step, 16 * j, page_positions, scores[2 * j], scores[2 * j + 1]);
+            for (uint32_t j = 0; j < 4; j++) multiply(rows, row + 16 * j, scores[2 * j], scores[2 * j + 1]);
         }
     }
 
     NQ_DEVICE void multiply_values(const float (&weights)[8][4], float (&acc)[elements / 8][4]) const {
+        const uint4* row = lane_row(columns);
         NQ_UNROLL
-        for (uint32_t step = 0; step < 4; step++) {
+        for (uint32_t step = 0; step < 4; step++, row += 2 * columns) {
             uint32_t rows[bf16_parts][4];
             NQ_UNROLL
             for (uint32_t i = 0; i < 4; i++) {
@@ -209,7 +210,7 @@ struct prefill_block {
             }
             NQ_UNROLL
             for (uint32_t j = 0; j < elements / 16; j++) {
-                if (16 * j < columns) multiply(rows, step, 16 * j, columns, acc[2 * j], acc[2 * j + 1]);
+                if (16 * j < columns) multiply(rows, row + 16 * j, acc[2 * j], acc[2 * j + 1]);
             }
         }
     }
@@ -258,13 +259,13 @@ struct prefill_block {
             }
             float weight[2];
             for (uint32_t half = 0; half < 2; half++) weight[half] = shuffle(mine[half], lane() / 4 * 4 + p % 8 / 2);
+            const uint64_t first = kv_value_index(Granule::count, a.cache.head_dim, p, column_of(0, 0));
             NQ_UNROLL
             for (uint32_t j = 0; j < elements / 8; j++) {
                 NQ_UNROLL
                 for (uint32_t e = 0; e < 4; e++) {
-                    const uint32_t d = column_of(j, e);
-                    if (d >= a.cache.head_dim || p < begin[e / 2] || p >= end[e / 2]) continue;
-                    const float value = element_of(values, kv_value_index(Granule::count, a.cache.head_dim, p, d));
+                    if (column_of(j, e) >= a.cache.head_dim || p < begin[e / 2] || p >= end[e / 2]) continue;
+                    const float value = element_of(values, first + (8 * j + e % 2) * Granule::count);
                     if (!is_finite(value)) acc[j][e] = fused_multiply_add(weight[e / 2], value, acc[j][e]);
                 }
             }
