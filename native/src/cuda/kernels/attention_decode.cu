@@ -12,7 +12,7 @@
 // threads: a thread multiplies all rows with the key of its position, in granules of 16 bytes; warps turn the rows' scores into weights;
 // then threads own elements, `width` of them in threads / width subsets of the positions, and add up values.
 //
-// Shared memory: 4 R (round_up(head_dim, 16) + threads) bytes for q and scores, 256 for the softmax. Registers: 59, 75, 88, 106 for R = 1,
+// Shared memory: 4 R (round_up(head_dim, 16) + threads) bytes for q and scores, 256 for the softmax. Registers: 57, 76, 87, 112 for R = 1,
 // 2, 4, 8; 4 blocks of 128 threads a multiprocessor or more, a warp with two loads of 512 bytes in flight.
 //
 // Cost: reads keys and values once for each R rows, 2 P kv_heads head_dim e bytes, with 2 R operations an element: 16 a byte for R = 8 and
