@@ -25,6 +25,13 @@ NQ_HOST_DEVICE uint32_t b_chunk(uint32_t lane) { return lane / 8 % 2; }
 NQ_HOST_DEVICE uint32_t c_row(uint32_t lane, uint32_t i) { return lane / 4 + i / 2 * 8; }
 NQ_HOST_DEVICE uint32_t c_column(uint32_t lane, uint32_t i) { return lane % 4 * 2 + i % 2; }
 
+// Finished tiles go through shared memory, 16 rows of a warp at a time in a patch of 16 or 32 columns. At each step the warp reads all
+// columns of one row, or of two, two apart: with this pitch neither those nor the accumulators written as pairs meet a bank twice.
+NQ_HOST_DEVICE uint32_t patch_pitch(uint32_t columns) { return columns + 8; }
+NQ_HOST_DEVICE uint32_t patch_row(uint32_t step, uint32_t lane, uint32_t columns) {
+    return columns == 32 ? step : step / 2 * 4 + step % 2 + lane / 16 * 2;
+}
+
 // The product in f32 (dense_gemm_f32.cu) keeps a slice of 64 rows transposed, a column (k) in 64 floats, so that a thread reads four rows
 // of a column at once. Groups of four rows change places by column: threads that write four columns of a row each then meet every bank
 // once.

@@ -9,9 +9,10 @@
 // Launch: grid (tiles of 16, 64 or 128 rows of x; tiles of 128 rows of W; parts of K), blocks of 8 warps, each 16 x 16, 32 x 32 or 64 x 32
 // of the product. Slices of both operands in shared memory (layout: device/gemm_layout.h), three stages of cp.async on sm_80, two stages
 // through registers on sm_75, which has mma.m16n8k8 of f16 only. Dynamic shared memory per stage: 64 bytes for every row of x and part, and
-// 8 KiB of W: 27 to 96 KiB for three. Registers: 64, 126, 199.
+// 8 KiB of W: 27 to 96 KiB for three. Registers: 64, 126, 202.
 // Cost per block and slice: 64 (128 + rows * parts) bytes from L2 for 128 * rows * parts * 32 products. Expected: small M at 80 % of the
 // read bandwidth, large M of one part at 60 % of the tensor peak, which two fragments in a row before the f32 additions limit.
+// Finished sums go through shared memory, 16 rows of a warp at a time, so that whole sectors are written.
 // With parts of K the sums go to scratch memory and nq_dense_reduce adds them in order: blocks of 256 threads, an element a thread.
 // Source: Ootomo and Yokota, arXiv 2203.03341 (sums outside the tensor cores).
 #include "cuda/kernels/dense_gemm.h"
@@ -205,23 +206,39 @@ private:
         }
     }
 
-    NQ_DEVICE void store() const {
+    // Sixteen rows of a warp at a time, through shared memory, so that it stores neighbouring columns.
+    NQ_DEVICE void store() {
+        constexpr uint32_t patch_columns = n_tiles * 8;
+        const uint32_t pitch = patch_pitch(patch_columns);
+        float* const patch = reinterpret_cast<float*>(shared) + warp() * 16 * pitch;
+#if NQ_ARCHITECTURE >= 800
+        copy_async_wait<0>();
+#endif
+        sync_block();  // all are done with the slices
+        const uint32_t column = first_n + warp_n + lane() % patch_columns;
         NQ_UNROLL
         for (int m = 0; m < m_tiles; m++) {
             NQ_UNROLL
             for (int n = 0; n < n_tiles; n++) {
                 NQ_UNROLL
-                for (uint32_t i = 0; i < 4; i++) {
-                    const uint32_t row = first_m + warp_m + m * 16 + c_row(lane(), i),
-                                   column = first_n + warp_n + n * 8 + c_column(lane(), i);
-                    if (row >= p.rows || column >= p.columns) continue;
-                    if (p.partial_sums != nullptr) {
-                        p.partial_sums[(static_cast<size_t>(blockIdx.z) * p.rows + row) * p.columns + column] = sums[m][n][i];
-                    } else {
-                        finish(p.e, row, column, sums[m][n][i]);
-                    }
+                for (uint32_t i = 0; i < 4; i += 2) {
+                    *reinterpret_cast<uint2*>(patch + c_row(lane(), i) * pitch + n * 8 + c_column(lane(), i)) = {
+                        bits_of(sums[m][n][i]), bits_of(sums[m][n][i + 1])};
                 }
             }
+            sync_warp();
+            NQ_LOOP
+            for (uint32_t step = 0; step < patch_columns / 2; step++) {
+                const uint32_t r = patch_row(step, lane(), patch_columns), row = first_m + warp_m + m * 16 + r;
+                if (row >= p.rows || column >= p.columns) continue;
+                const float sum = float_of(reinterpret_cast<const uint32_t*>(patch)[r * pitch + lane() % patch_columns]);
+                if (p.partial_sums != nullptr) {
+                    p.partial_sums[(static_cast<size_t>(blockIdx.z) * p.rows + row) * p.columns + column] = sum;
+                } else {
+                    finish(p.e, row, column, sum);
+                }
+            }
+            sync_warp();  // before the next rows take their place
         }
     }
 

@@ -70,6 +70,31 @@ TEST(gemm_layout, accumulators_cover_the_tile) {
     EXPECT_EQ(elements.size(), 128u);
 }
 
+TEST(gemm_layout, a_patch_is_written_and_read_without_bank_conflicts) {
+    for (uint32_t columns : {16u, 32u}) {
+        const uint32_t pitch = patch_pitch(columns);
+        std::set<uint32_t> elements;
+        for (uint32_t step = 0; step < columns / 2; step++) {
+            std::set<uint32_t> banks;
+            for (uint32_t l = 0; l < lanes; l++) {
+                const uint32_t row = patch_row(step, l, columns);
+                EXPECT_LT(row, 16u);
+                elements.insert(row * columns + l % columns);
+                banks.insert((row * pitch + l % columns) % 32);
+            }
+            EXPECT_EQ(banks.size(), 32u) << columns << " columns, step " << step;
+        }
+        EXPECT_EQ(elements.size(), 16 * columns);
+        for (uint32_t first = 0; first < lanes; first += 16) {  // 16 lanes write 8 bytes each at once
+            for (uint32_t i = 0; i < 4; i += 2) {
+                std::set<uint32_t> banks;
+                for (uint32_t l = first; l < first + 16; l++) banks.insert((c_row(l, i) * pitch + c_column(l, i)) % 32 / 2);
+                EXPECT_EQ(banks.size(), 16u);
+            }
+        }
+    }
+}
+
 TEST(gemm_layout, a_transposed_slice_has_places_for_all_and_meets_every_bank_once) {
     std::set<uint32_t> places;
     for (uint32_t column = 0; column < slice_columns; column++) {
