@@ -122,16 +122,23 @@ all() {
     sample
 }
 
+# With machine code in the CUDA library where nvcc is there, else with PTX.
 pack() {
     native
     managed
-    make_packages
+    local nvcc
+    if nvcc=$(find_nvcc); then
+        build_cuda "$nvcc"
+        make_packages -p:CudaOutput="$PWD/build/cuda/native/"
+    else
+        make_packages
+    fi
 }
 
 make_packages() {
     say "pack: artifacts/packages"
     rm -rf artifacts/packages
-    dotnet pack NativeQuant.sln -c Release --no-build -v quiet -o artifacts/packages
+    dotnet pack NativeQuant.sln -c Release --no-build -v quiet -o artifacts/packages "$@"
     ls -1s --block-size=K artifacts/packages
 }
 
@@ -220,6 +227,52 @@ sanitize() {
     setarch "$(uname -m)" --addr-no-randomize ctest --preset tsan
 }
 
+# ---- CUDA --------------------------------------------------------------------------------------------------------------
+
+# Path of nvcc: NQ_NVCC, on PATH, in CUDA_HOME, or where NVIDIA's installer puts it.
+find_nvcc() {
+    local candidate
+    for candidate in "${NQ_NVCC:-}" "$(command -v nvcc)" "${CUDA_HOME:-}/bin/nvcc" /usr/local/cuda/bin/nvcc; do
+        if [[ -n $candidate && -x $candidate ]]; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+build_cuda() {
+    say "cuda: the CUDA library by $1"
+    cmake --preset cuda -D NQ_CUDA_NVCC="$1" | grep CUDA:
+    cmake --build --preset cuda
+}
+
+# cuda: every kernel for every architecture, and what the compiler made of it: the table in docs/cuda.md.
+cuda() {
+    local nvcc
+    if ! nvcc=$(find_nvcc); then
+        echo "cuda: SKIPPED: nvcc was not found (NQ_NVCC, PATH, CUDA_HOME, /usr/local/cuda); ./build.sh get-cuda PREFIX unpacks one"
+        return
+    fi
+    setup
+    build_cuda "$nvcc"
+    say "cuda: registers, memory and instructions"
+    tests/cuda-resources/check.sh "$(dirname "$nvcc")/cuobjdump" build/cuda/cuda docs/cuda.md
+    ls -1s --block-size=K build/cuda/native/libnativequant_cuda.so
+}
+
+# gpu_check [--emulated]: on the CUDA device of this machine; see tests/gpu-check/gpu_check.sh.
+gpu_check() {
+    native
+    managed
+    local nvcc library=build/release/native/libnativequant_cuda.so
+    if [[ ${1:-} != --emulated ]] && nvcc=$(find_nvcc); then
+        build_cuda "$nvcc"
+        library=build/cuda/native/libnativequant_cuda.so
+    fi
+    tests/gpu-check/gpu_check.sh "$PWD/$library" "$@"
+}
+
 # ---- the rest ----------------------------------------------------------------------------------------------------------
 
 bench() {
@@ -295,6 +348,11 @@ usage: ./build.sh [verb]
                     llama.cpp, ONNX Runtime, oneDNN and bitsandbytes, installed in WORKDIR (artifacts/peers), against us in turn;
                     BITSANDBYTES_SOURCE: a checkout of bitsandbytes, which has no package with its CPU library alone
   bench-document    docs/benchmarks-results.md and docs/benchmarks.svg from the last results
+  cuda              the CUDA library with machine code by nvcc, where there is one, and the table of its kernels in docs/cuda.md
+  get-cuda PREFIX   unpacks nvcc from Debian's packages into PREFIX (1 GB to download); name it by NQ_NVCC=PREFIX/bin/nvcc
+  gpu-check [--emulated]
+                    every CUDA test and benchmark on the CUDA device of this machine, and a report, gpu-report.md;
+                    --emulated: tries the check itself, on the emulated device
   sanitize          native tests under the address, undefined-behaviour and thread sanitizers
   format [--check]  clang-format and dotnet format
   clean             removes everything that was built
@@ -305,7 +363,9 @@ TEXT
 verb=${1:-all}
 [[ $# -eq 0 ]] || shift
 case $verb in
-    all | setup | native | bindings | managed | pack | bench | sanitize | format | clean) "$verb" "$@" ;;
+    all | setup | native | bindings | managed | pack | bench | cuda | sanitize | format | clean) "$verb" "$@" ;;
+    get-cuda) cmake/get_cuda.sh "$@" ;;
+    gpu-check) gpu_check "$@" ;;
     bench-peers) bench_peers "$@" ;;
     bench-document) bench_document ;;
     test) run_tests ;;

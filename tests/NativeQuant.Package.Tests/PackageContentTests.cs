@@ -60,8 +60,8 @@ internal sealed class PackageContentTests
     [TestCase(CudaRuntime, "libnativequant_cuda.so")]
     public void The_packaged_library_is_the_one_that_was_built_and_tested(string package, string library)
     {
-        string built = Path.Combine(Repository.Root, "build", "release", "native", library);
-        if (!File.Exists(built))
+        string[] built = [.. new[] { "release", "cuda" }.Select(preset => Path.Combine(Repository.Root, "build", preset, "native", library)).Where(File.Exists)];
+        if (built.Length == 0)
         {
             Assert.Ignore("The packages were made elsewhere: no library in build/release.");
         }
@@ -69,7 +69,8 @@ internal sealed class PackageContentTests
         string packaged = folder.Combine(library);
         PackageFeed.Extract(package, $"runtimes/linux-x64/native/{library}", packaged);
 
-        Assert.That(File.ReadAllBytes(packaged), Is.EqualTo(File.ReadAllBytes(built)));
+        byte[] bytes = File.ReadAllBytes(packaged);
+        Assert.That(built, Has.Some.Matches<string>(path => bytes.AsSpan().SequenceEqual(File.ReadAllBytes(path))));
     }
 
     [TestCase("NativeQuant", Runtime)]
