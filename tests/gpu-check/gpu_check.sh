@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # gpu_check.sh LIBRARY [--emulated]: the tests and benchmarks of the CUDA backend on cuda:0 of this machine, after ./build.sh native and managed.
 # LIBRARY is the CUDA library to test. Writes gpu-report.md; fails if a test does. --emulated runs a few of the tests on the emulated device,
-# to try this check itself.
+# to try this check itself. NQ_GPU_REPORT, NQ_GPU_RESULTS and NQ_GPU_CLI name the report, the folder of outputs and the command line.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 export NATIVEQUANT_CUDA_LIBRARY=$1
 emulated=${2:-}
-readonly PROGRAMS=build/release/tests/cuda-emulation RESULTS=artifacts/gpu-check REPORT=${NQ_GPU_REPORT:-gpu-report.md}
+readonly PROGRAMS=build/release/tests/cuda-emulation RESULTS=${NQ_GPU_RESULTS:-artifacts/gpu-check} REPORT=${NQ_GPU_REPORT:-gpu-report.md}
 # Those need an emulated driver: they ask it to fail.
 readonly DRIVER_TESTS=(availability failures memory steps)
 # Programs of the C ABI's tests that take another device.
@@ -15,12 +15,11 @@ readonly ABI_PROGRAMS=(golden_test transformer_test attention_test)
 say() { printf "\n==> %s (%d s)\n" "$*" "$SECONDS"; }
 report() { printf '%s\n' "$*" >>"$REPORT"; }
 
-unset NATIVEQUANT_CUDA_DRIVER
 if [[ $emulated == --emulated ]]; then
     export NATIVEQUANT_CUDA_DRIVER=$PWD/$PROGRAMS/libnq_emulated_cuda_simt.so NQ_CHECKED_BUILD=1
 fi
 
-doctor=$(artifacts/cli/nativequant doctor)
+doctor=$("${NQ_GPU_CLI:-artifacts/cli/nativequant}" doctor)
 if grep -q "^gpu  *none" <<<"$doctor"; then
     echo "gpu-check: there is no CUDA device to check: $(sed -n 's/^gpu  *none: //p' <<<"$doctor")" >&2
     exit 1
@@ -76,6 +75,8 @@ if [[ $emulated != --emulated ]]; then
         report "| compute-sanitizer | skipped: not found |"
     fi
 fi
+# Their kernels are beside the library's.
+[[ $emulated != --emulated ]] || export NATIVEQUANT_CUDA_DRIVER=$PWD/$PROGRAMS/libnq_emulated_cuda_lab.so
 run "kernel lab" build/release/kernel_lab
 
 say "benchmarks"
