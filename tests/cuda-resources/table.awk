@@ -16,7 +16,7 @@ BEGIN {
     empty = $6 <= 128
     registers = registers (registers == "" ? "" : " / ") (empty ? "-" : $3)
     code = code (code == "" ? "" : " / ") (empty ? "-" : sprintf("%.1f", $6 / 1024))
-    if ($4 > shared) shared = $4
+    if ($2 == 80) shared = $4  # 9.0 counts 1 KiB that the system keeps
     if ($2 == 80 && $7 != "-") { instructions = $7; gsub(",", ", ", instructions) }
     total[$2] += $6
 }
