@@ -11,7 +11,7 @@ BEGIN {
 {
     if ($1 != kernel) {
         flush_row()
-        kernel = $1; registers = ""; code = ""; instructions = ""; shared = 0
+        kernel = $1; registers = code = $2 > 75 ? "-" : ""; instructions = ""; shared = 0
     }
     empty = $6 <= 128
     registers = registers (registers == "" ? "" : " / ") (empty ? "-" : $3)

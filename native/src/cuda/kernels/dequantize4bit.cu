@@ -13,10 +13,7 @@ namespace nq::cuda {
 
 NQ_KERNEL(nq_dequantize4bit, dequantize4bit_parameters, dequantize4bit_threads) {
     NQ_SHARED(float, codebook, 16);
-    NQ_UNROLL  // a computed index would copy p to local memory
-        for (uint32_t i = 0; i < 16; i++) {
-        if (threadIdx.x == i) codebook[i] = p.codebook[i];
-    }
+    if (threadIdx.x < 16) codebook[threadIdx.x] = p.codebook[threadIdx.x];
     sync_block();
     const size_t bytes = (p.count + 1) / 2, step = static_cast<size_t>(gridDim.x) * blockDim.x;
     for (size_t byte = static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x; byte < bytes; byte += step) {
