@@ -255,11 +255,5 @@ NQ_DEVICE void read_after_copy(const rule_parameters& p) {
 }
 NQ_KERNEL(read_without_wait, rule_parameters, 32) { read_after_copy<false, true>(p); }
 NQ_KERNEL(read_without_barrier, rule_parameters, 32) { read_after_copy<true, false>(p); }
-NQ_KERNEL(strided_shared_reads, rule_parameters, 32) {
-    NQ_SHARED(uint32_t, staged, 1024);
-    for (uint32_t i = 0; i < 32; i++) staged[i * 32 + threadIdx.x] = i;
-    sync_warp();
-    p.y[threadIdx.x * 8] = staged[threadIdx.x * 32];
-}
 
 }  // namespace emulation_test
