@@ -68,7 +68,7 @@ std::vector<uint8_t> product_order(const quantized& q, const contestant::task& t
 
 int main(int count, char** arguments) {
     const contestant::task t = contestant::parse(count, arguments);
-    void* library = dlopen(t.library_path.c_str(), RTLD_NOW);
+    void* library = dlopen(t.shared_object.c_str(), RTLD_NOW);
     if (library == nullptr) contestant::fail(dlerror());
     const auto product = reinterpret_cast<product_function>(dlsym(library, "gemv_4bit_inference_cpu_nf4_bf16"));
     const auto dequantize = reinterpret_cast<dequantize_function>(dlsym(library, "cdequantize_blockwise_cpu_nf4_bf16"));

@@ -25,7 +25,7 @@ struct task {
     size_t rows = 4096, columns = 4096, m = 1;
     uint32_t threads = 1;
     size_t rotate_bytes = size_t{1} << 30;
-    std::string library_path;  // where the library is loaded at run time
+    std::string shared_object;  // where the library is loaded at run time
 
     // Products of one sample: few rows of x walk over as many distinct matrices as make rotate_bytes, so that they come from memory.
     size_t matrices(size_t bytes) const { return m <= 16 ? (rotate_bytes + bytes - 1) / bytes : 1; }
@@ -52,7 +52,7 @@ inline task parse(int count, char** arguments) {
         else if (name == "--rotate-mib")
             t.rotate_bytes = std::stoul(value) << 20;
         else if (name == "--library")
-            t.library_path = value;
+            t.shared_object = value;
         else
             fail("unknown option " + name);
     }

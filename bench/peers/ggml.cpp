@@ -39,9 +39,9 @@ ggml_backend_buffer_type_t buffer_type(ggml_backend_reg_t registry, ggml_backend
 
 int main(int count, char** arguments) {
     const contestant::task t = contestant::parse(count, arguments);
-    if (t.library_path.empty()) ggml_backend_load_all();
-    ggml_backend_reg_t registry = t.library_path.empty() ? ggml_backend_reg_by_name("CPU") : ggml_backend_load(t.library_path.c_str());
-    if (registry == nullptr) contestant::fail("cannot load ggml's CPU backend " + t.library_path);
+    if (t.shared_object.empty()) ggml_backend_load_all();
+    ggml_backend_reg_t registry = t.shared_object.empty() ? ggml_backend_reg_by_name("CPU") : ggml_backend_load(t.shared_object.c_str());
+    if (registry == nullptr) contestant::fail("cannot load ggml's CPU backend " + t.shared_object);
     ggml_backend_dev_t device = ggml_backend_reg_dev_get(registry, 0);
     ggml_backend_t backend = ggml_backend_dev_init(device, nullptr);
     reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(registry, "ggml_backend_set_n_threads"))(

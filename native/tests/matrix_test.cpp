@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "support.h"
+#include "storage_4bit.h"
 
 namespace nq::test {
 namespace {
@@ -11,44 +11,6 @@ class Matrix : public EveryImplementation {};
 NQ_RUN_ON_EVERY_IMPLEMENTATION(Matrix);
 
 constexpr nq_dtype floating_types[] = {NQ_DTYPE_F32, NQ_DTYPE_F16, NQ_DTYPE_BF16};
-
-nq_matrix_info info_of(nq_matrix* weights) {
-    nq_matrix_info info{};
-    EXPECT_OK(nq_matrix_get_info(weights, &info));
-    return info;
-}
-
-// The exchange format with memory for its arrays.
-struct storage_4bit {
-    nq_matrix4bit_storage view{};
-    std::vector<uint8_t> packed, absmax_codes;
-    std::vector<float> absmax, nested_absmax, nested_map;
-
-    storage_4bit(size_t rows, size_t columns, nq_quant_type type, nq_dtype dtype, uint32_t blocksize, uint32_t nested_blocksize) {
-        const size_t n = rows * columns, blocks = (n - 1) / blocksize + 1;
-        packed.resize((n + 1) / 2);
-        view.rows = rows;
-        view.columns = columns;
-        view.quant_type = type;
-        view.dtype = dtype;
-        view.blocksize = blocksize;
-        view.nested_blocksize = nested_blocksize;
-        view.packed = packed.data();
-        if (nested_blocksize == 0) {
-            absmax.resize(blocks);
-            view.absmax = absmax.data();
-        } else {
-            absmax_codes.resize(blocks);
-            nested_absmax.resize((blocks - 1) / nested_blocksize + 1);
-            nested_map.resize(256);
-            view.absmax_codes = absmax_codes.data();
-            view.nested_absmax = nested_absmax.data();
-            view.nested_map = nested_map.data();
-        }
-    }
-    explicit storage_4bit(const nq_matrix_info& i)
-        : storage_4bit(i.rows, i.columns, i.quant_type, i.dtype, i.blocksize, i.nested_blocksize) {}
-};
 
 TEST_P(Matrix, FourBitIsImportedAndExportedBitForBit) {
     std::mt19937 generator(1);
@@ -68,8 +30,7 @@ TEST_P(Matrix, FourBitIsImportedAndExportedBitForBit) {
                 in.view.nested_offset = nested == 0 ? 0 : 0.625f;
                 matrix weights;
                 ASSERT_OK(nq_matrix_import_4bit(device_, &in.view, weights.out()));
-                storage_4bit out(info_of(weights));
-                ASSERT_OK(nq_matrix_export_4bit(weights, &out.view));
+                const storage_4bit out(weights);
                 EXPECT_EQ(out.packed, in.packed);
                 EXPECT_EQ(out.absmax, in.absmax);
                 EXPECT_EQ(out.absmax_codes, in.absmax_codes);
@@ -100,8 +61,7 @@ TEST_P(Matrix, FourBitQuantizationEqualsTheTensorOperations) {
                     matrix weights;
                     ASSERT_OK(nq_matrix_quantize_4bit(device_, rows, columns, type, bytes.data() + 1, bytes.size() - 1, quant_type, 64,
                                                       nested, weights.out()));
-                    storage_4bit out(info_of(weights));
-                    ASSERT_OK(nq_matrix_export_4bit(weights, &out.view));
+                    const storage_4bit out(weights);
                     EXPECT_EQ(out.packed, packed.bytes());
                     if (nested == 0) {
                         EXPECT_EQ(out.absmax, absmax.floats());

@@ -23,14 +23,7 @@ dense_matrix::dense_matrix(cpu_backend& device, size_t rows, size_t columns, nq_
       data_(device.account(), panel_count(rows) * panel_rows * columns * element_size(dtype)) {}
 
 nq_matrix_info dense_matrix::info() const noexcept {
-    nq_matrix_info info{};
-    info.kind = NQ_MATRIX_DENSE;
-    info.dtype = dtype_;
-    info.rows = rows_;
-    info.columns = columns_;
-    info.storage_bytes = rows_ * columns_ * element_size(dtype_);
-    info.resident_bytes = data_.bytes();
-    return info;
+    return formats::info_of(NQ_MATRIX_DENSE, dtype_, rows_, columns_, rows_ * columns_ * element_size(dtype_), data_.bytes());
 }
 
 void dense_matrix::fill_panel(const kernels& k, const host_weights& source, size_t panel) {

@@ -6,6 +6,7 @@
 #include "cpu/block_quantization.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/panels.h"
+#include "formats/matrix_storage.h"
 
 namespace nq::cpu {
 
@@ -32,13 +33,7 @@ private:
 // 4-bit codes in panels, or flat as in the exchange format where a block may run over the end of a row.
 class matrix4bit final : public matrix {
 public:
-    struct format {
-        size_t rows, columns;
-        nq_quant_type quant_type;
-        nq_dtype dtype;
-        uint32_t blocksize;
-        uint32_t nested_blocksize;  // 0: plain f32 absmax
-    };
+    using format = formats::matrix4bit_format;
 
     matrix4bit(cpu_backend& device, const format& f);
 
@@ -47,9 +42,9 @@ public:
     bool in_panels() const noexcept { return f_.columns % f_.blocksize == 0; }
     panels4bit panels() const noexcept;
     const format& layout() const noexcept { return f_; }
-    size_t count() const noexcept { return f_.rows * f_.columns; }
-    size_t blocks() const noexcept { return (count() - 1) / f_.blocksize + 1; }
-    size_t nested_blocks() const noexcept { return f_.nested_blocksize == 0 ? 0 : (blocks() - 1) / f_.nested_blocksize + 1; }
+    size_t count() const noexcept { return f_.count(); }
+    size_t blocks() const noexcept { return f_.blocks(); }
+    size_t nested_blocks() const noexcept { return f_.nested_blocks(); }
 
     // Where a panel's codes from column `first`, a multiple of 8, lie.
     uint32_t* panel_codes(size_t panel, size_t first) const noexcept {

@@ -30,17 +30,7 @@ matrix4bit::matrix4bit(cpu_backend& device, const format& f)
 }
 
 nq_matrix_info matrix4bit::info() const noexcept {
-    nq_matrix_info info{};
-    info.kind = NQ_MATRIX_4BIT;
-    info.dtype = f_.dtype;
-    info.rows = f_.rows;
-    info.columns = f_.columns;
-    info.quant_type = f_.quant_type;
-    info.blocksize = f_.blocksize;
-    info.nested_blocksize = f_.nested_blocksize;
-    info.storage_bytes = (count() + 1) / 2 + blocks() * (f_.nested_blocksize == 0 ? sizeof(float) : 1) + nested_blocks() * sizeof(float);
-    info.resident_bytes = codes_.bytes() + absmax_.bytes() + (nested_ ? nested_->bytes() : 0);
-    return info;
+    return formats::info_of(f_, codes_.bytes() + absmax_.bytes() + (nested_ ? nested_->bytes() : 0));
 }
 
 panels4bit matrix4bit::panels() const noexcept {

@@ -14,14 +14,8 @@ matrix8bit::matrix8bit(cpu_backend& device, size_t rows, size_t columns, nq_dtyp
       statistics_(device.account(), padded_rows() * (sizeof(float) + sizeof(int32_t))) {}
 
 nq_matrix_info matrix8bit::info() const noexcept {
-    nq_matrix_info info{};
-    info.kind = NQ_MATRIX_8BIT;
-    info.dtype = dtype_;
-    info.rows = rows_;
-    info.columns = columns_;
-    info.storage_bytes = rows_ * columns_ + rows_ * sizeof(float);
-    info.resident_bytes = codes_.bytes() + statistics_.bytes();
-    return info;
+    return formats::info_of(NQ_MATRIX_8BIT, dtype_, rows_, columns_, rows_ * columns_ + rows_ * sizeof(float),
+                            codes_.bytes() + statistics_.bytes());
 }
 
 panels8bit matrix8bit::panels() const noexcept {

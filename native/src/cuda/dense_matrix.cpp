@@ -3,18 +3,12 @@
 #include <algorithm>
 
 #include "cuda/kernels/conversion.h"
+#include "formats/matrix_storage.h"
 
 namespace nq::cuda {
 
 nq_matrix_info dense_matrix::info() const noexcept {
-    nq_matrix_info info{};
-    info.kind = NQ_MATRIX_DENSE;
-    info.dtype = dtype_;
-    info.rows = rows_;
-    info.columns = columns_;
-    info.storage_bytes = rows_ * columns_ * element_size(dtype_);
-    info.resident_bytes = data_.bytes();
-    return info;
+    return formats::info_of(NQ_MATRIX_DENSE, dtype_, rows_, columns_, rows_ * columns_ * element_size(dtype_), data_.bytes());
 }
 
 void enqueue_convert(cuda_backend& device, const view& x, const view& y, size_t padded) {

@@ -41,19 +41,7 @@ matrix4bit::matrix4bit(cuda_backend& device, const format& f)
     }
 }
 
-nq_matrix_info matrix4bit::info() const noexcept {
-    nq_matrix_info info{};
-    info.kind = NQ_MATRIX_4BIT;
-    info.dtype = f_.dtype;
-    info.rows = f_.rows;
-    info.columns = f_.columns;
-    info.quant_type = f_.quant_type;
-    info.blocksize = f_.blocksize;
-    info.nested_blocksize = f_.nested_blocksize;
-    info.storage_bytes = (count() + 1) / 2 + blocks() * (nested() ? 1 : sizeof(float)) + nested_blocks() * sizeof(float);
-    info.resident_bytes = codes_.bytes() + absmax_.bytes() + tables_.bytes();
-    return info;
-}
+nq_matrix_info matrix4bit::info() const noexcept { return formats::info_of(f_, codes_.bytes() + absmax_.bytes() + tables_.bytes()); }
 
 weights4bit matrix4bit::weights() const noexcept {
     weights4bit w{};

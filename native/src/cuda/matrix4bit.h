@@ -4,18 +4,13 @@
 
 #include "cuda/cuda_backend.h"
 #include "cuda/device/weights4bit.h"
+#include "formats/matrix_storage.h"
 
 namespace nq::cuda {
 
 class matrix4bit final : public matrix {
 public:
-    struct format {
-        size_t rows, columns;
-        nq_quant_type quant_type;
-        nq_dtype dtype;
-        uint32_t blocksize;
-        uint32_t nested_blocksize;  // 0: plain f32 absmax
-    };
+    using format = formats::matrix4bit_format;
 
     // Everything but the codebook and the nested absmax of padding is undefined until it is written.
     matrix4bit(cuda_backend& device, const format& f);
@@ -27,9 +22,9 @@ public:
     const format& layout() const noexcept { return f_; }
     bool in_fragments() const noexcept { return f_.columns % f_.blocksize == 0; }
     bool nested() const noexcept { return f_.nested_blocksize != 0; }
-    size_t count() const noexcept { return f_.rows * f_.columns; }
-    size_t blocks() const noexcept { return (count() - 1) / f_.blocksize + 1; }
-    size_t nested_blocks() const noexcept { return nested() ? (blocks() - 1) / f_.nested_blocksize + 1 : 0; }
+    size_t count() const noexcept { return f_.count(); }
+    size_t blocks() const noexcept { return f_.blocks(); }
+    size_t nested_blocks() const noexcept { return f_.nested_blocks(); }
 
     // What kernels read.
     weights4bit weights() const noexcept;

@@ -12,6 +12,7 @@
 #include "cuda/linear_layers.h"
 #include "cuda/matrix8bit.h"
 #include "formats/half.h"
+#include "formats/matrix_storage.h"
 
 namespace nq::cuda {
 
@@ -42,14 +43,8 @@ matrix8bit::matrix8bit(cuda_backend& device, size_t rows, size_t columns, nq_dty
       row_absmax_(device.blocks(), rows * sizeof(float)) {}
 
 nq_matrix_info matrix8bit::info() const noexcept {
-    nq_matrix_info info{};
-    info.kind = NQ_MATRIX_8BIT;
-    info.dtype = dtype_;
-    info.rows = rows_;
-    info.columns = columns_;
-    info.storage_bytes = rows_ * columns_ + rows_ * sizeof(float);
-    info.resident_bytes = codes_.bytes() + row_absmax_.bytes();
-    return info;
+    return formats::info_of(NQ_MATRIX_8BIT, dtype_, rows_, columns_, rows_ * columns_ + rows_ * sizeof(float),
+                            codes_.bytes() + row_absmax_.bytes());
 }
 
 void enqueue_pack(cuda_backend& device, const int8_t* codes, size_t stride, size_t rows, size_t columns, uint8_t* fragments) {

@@ -134,7 +134,7 @@ TEST_F(matrix4bit, nested_blocks_of_no_power_of_two_are_refused) {
 
 TEST_F(matrix4bit, tells_its_sizes) {
     const matrix weights = storage_4bit(65, 128, NQ_QUANT_TYPE_NF4, NQ_DTYPE_F16, 64, 0).import(cuda);
-    const nq_matrix_info info = storage_4bit::info_of(weights);
+    const nq_matrix_info info = info_of(weights);
     EXPECT_EQ(info.kind, NQ_MATRIX_4BIT);
     EXPECT_EQ(info.storage_bytes, 65 * 128 / 2 + 65 * 2 * 4);
     EXPECT_EQ(info.resident_bytes, 128 * 128 / 2 + 128 * 2 * 4 + 64) << "rows padded to 128, and the codebook";
